@@ -1,0 +1,115 @@
+namespace Orchestrator.Jobs.Recipes;
+
+/// <summary>The user's document, parsed and checked, paths still as written (design.md section 8).</summary>
+public sealed record Recipe
+{
+    public const int CurrentVersion = 1;
+
+    public required string Model { get; init; }
+    public required RecipeData Data { get; init; }
+    public required IReadOnlyList<CompressStep> Compress { get; init; }
+    public IReadOnlyList<LayerRule> Layers { get; init; } = [];
+    public BatchNormMode BatchNorm { get; init; } = BatchNormMode.Fold;
+    public long Seed { get; init; }
+    public string OutputFolder { get; init; } = "out";
+}
+
+public sealed record RecipeData
+{
+    public required CalibrationData Calibration { get; init; }
+    public EvaluationData? Evaluation { get; init; }
+    public Preprocess Preprocess { get; init; } = new();
+}
+
+/// <param name="Samples">The first N samples in file order; null means all.</param>
+public sealed record CalibrationData(string File, int? Samples);
+
+/// <param name="Metric"><c>top1</c>, <c>top5</c>, <c>nll</c>, <c>cosine</c> or <c>mse</c>.</param>
+public sealed record EvaluationData(string File, string Metric);
+
+/// <summary>(x·scale − mean) / std, mean and std per channel (second dimension); empty lists mean 0 and 1.</summary>
+public sealed record Preprocess
+{
+    public double Scale { get; init; } = 1;
+    public IReadOnlyList<double> Mean { get; init; } = [];
+    public IReadOnlyList<double> Std { get; init; } = [];
+}
+
+public enum BatchNormMode
+{
+    Fold,
+    Keep,
+}
+
+/// <summary>One entry of <c>compress</c>. A closed set: each method is one record.</summary>
+public abstract record CompressStep
+{
+    public const double DefaultDamping = 1e-4;
+
+    /// <summary>The method's name in a recipe.</summary>
+    public abstract string Method { get; }
+
+    /// <summary>Relative damping added to the Hessian's diagonal, as a fraction of its mean (algorithms.md 5.3).</summary>
+    public double Damping { get; init; } = DefaultDamping;
+
+    public virtual bool Prunes => false;
+    public virtual bool Quantizes => false;
+}
+
+public enum MaskSelection
+{
+    Heap,
+    Sort,
+}
+
+public sealed record ExactObsStep(double Sparsity, MaskSelection Select = MaskSelection.Heap) : CompressStep
+{
+    public override string Method => "exact-obs";
+    public override bool Prunes => true;
+}
+
+/// <summary>Keep exactly <paramref name="Keep"/> of every <paramref name="Group"/> consecutive input channels.</summary>
+public sealed record NmStep(int Keep, int Group) : CompressStep
+{
+    public override string Method => "nm";
+    public override bool Prunes => true;
+}
+
+public sealed record BlockStep(int Size, double Sparsity, MaskSelection Select = MaskSelection.Heap) : CompressStep
+{
+    public override string Method => "block";
+    public override bool Prunes => true;
+}
+
+public enum GridKind
+{
+    MinMax,
+    Mse,
+}
+
+public enum QuantizationScheme
+{
+    Asymmetric,
+    Symmetric,
+}
+
+public sealed record ObqStep(int Bits, GridKind Grid = GridKind.Mse, QuantizationScheme Scheme = QuantizationScheme.Asymmetric) : CompressStep
+{
+    public override string Method => "obq";
+    public override bool Quantizes => true;
+}
+
+public sealed record RtnStep(int Bits, GridKind Grid = GridKind.Mse, QuantizationScheme Scheme = QuantizationScheme.Asymmetric) : CompressStep
+{
+    public override string Method => "rtn";
+    public override bool Quantizes => true;
+}
+
+/// <summary>An override for the layers that match. First match wins.</summary>
+/// <param name="Match">An exact name, a glob (<c>*</c>, <c>?</c>) or <c>/regex/</c>.</param>
+public sealed record LayerRule(string Match)
+{
+    public bool Skip { get; init; }
+    public int? Bits { get; init; }
+    public double? Sparsity { get; init; }
+}

@@ -1,0 +1,81 @@
+namespace Orchestrator.Jobs.Units;
+
+/// <summary>The kinds of design.md section 5.</summary>
+public enum UnitKind
+{
+    Outline = 1,
+    Statistics = 2,
+    Rows = 3,
+    Select = 4,
+    Reconstruct = 5,
+    Assemble = 6,
+    Evaluate = 7,
+}
+
+/// <summary>The piece a worker leases: everything it needs, by content.</summary>
+public sealed record WorkUnit
+{
+    /// <summary>Its place in the plan, for example <c>layer/3/step/0/rows/128-255</c>.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Hex SHA-256 of everything the result depends on (UnitKeys).</summary>
+    public required string Key { get; init; }
+
+    public required UnitKind Kind { get; init; }
+    public required UnitSpec Spec { get; init; }
+
+    /// <summary>In the order that the unit's spec defines; a role may occur more than once.</summary>
+    public required IReadOnlyList<UnitInput> Inputs { get; init; }
+
+    public required string Profile { get; init; }
+
+    /// <summary>Nominal cost in floating-point operations; feeds the ETA only.</summary>
+    public required double Cost { get; init; }
+}
+
+/// <summary>A blob as one unit sees it.</summary>
+public sealed record UnitInput(string Role, BlobRef Blob);
+
+/// <param name="Name">Its name in the store, tenant first.</param>
+/// <param name="Sha256">Hex digest, verified on every read.</param>
+public sealed record BlobRef(string Name, string Sha256, long Length);
+
+/// <summary>An output blob of an attempt.</summary>
+public sealed record UnitOutput(string Role, BlobRef Blob);
+
+/// <summary>The names of blobs within units.</summary>
+public static class Roles
+{
+    public const string Model = "model";
+    public const string Data = "data";
+
+    /// <summary>Σ x·xᵀ of one shard, double [groups × columns × columns]; one output per layer: <c>gram/{layer index}</c>.</summary>
+    public const string Gram = "gram";
+
+    /// <summary>Averaged, undamped Hessian (2/N)·Σ x·xᵀ, double [groups × columns × columns].</summary>
+    public const string Hessian = "hessian";
+
+    /// <summary>Inverse of the damped Hessian, double [groups × columns × columns].</summary>
+    public const string Inverse = "inverse";
+
+    /// <summary>A layer's weights, float32 [rows × columns], columns in the order (ci, kh, kw).</summary>
+    public const string Weights = "weights";
+
+    /// <summary>Elimination order, int32 [rows × steps]: column (or block) removed at each step.</summary>
+    public const string Order = "order";
+
+    /// <summary>Loss increase of each elimination, double [rows × steps].</summary>
+    public const string Losses = "losses";
+
+    /// <summary>How many eliminations each row keeps, int32 [rows].</summary>
+    public const string Counts = "counts";
+
+    /// <summary>Codes, int32 [rows × columns]; value = scale·(code − zero).</summary>
+    public const string Codes = "codes";
+
+    /// <summary>float32 [rows].</summary>
+    public const string Scales = "scales";
+
+    /// <summary>int32 [rows].</summary>
+    public const string Zeros = "zeros";
+}
