@@ -54,13 +54,13 @@ public sealed record InverseSpec(LayerRef Layer, int Groups, int Columns, double
 /// <summary>What a rows unit does with its step.</summary>
 public enum RowsPhase
 {
-    /// <summary>Weights from start to end: nm, obq, rtn. Inputs: weights (one or more blobs, rows in order), hessian, and inverse where the plan has one. Outputs: weights, and codes, scales, zeros where the step quantizes.</summary>
+    /// <summary>Weights from start to end: nm, obq, rtn. Inputs: weights (one or more blobs, consecutive rows from <see cref="RowsSpec.WeightsFirstRow"/> on), hessian, and inverse where the plan has one. Outputs: weights, and codes, scales, zeros where the step quantizes; all of this unit's rows.</summary>
     Solve = 1,
 
-    /// <summary>Full elimination order and losses: exact-obs, block. Inputs as Solve. Outputs: order, losses.</summary>
+    /// <summary>Full elimination order and losses: exact-obs, block. Inputs as Solve. Outputs: order, losses; of this unit's rows.</summary>
     Trace = 2,
 
-    /// <summary>Final weights by the closed form. Inputs: weights, hessian, order blobs in row order, counts. Output: weights.</summary>
+    /// <summary>Final weights by the closed form. Inputs: weights (as Solve), hessian, order (one blob, this unit's rows), counts (the whole layer's). Output: weights of this unit's rows.</summary>
     Finish = 3,
 }
 
@@ -71,6 +71,9 @@ public enum RowsPhase
 public sealed record RowsSpec(LayerShape Layer, CompressStepSpec Step, RowsPhase Phase, int FirstRow, int Rows, bool StartsPruned) : UnitSpec
 {
     public override int MethodVersion => 1;
+
+    /// <summary>Row of the layer that the first weights blob starts with. A unit gets only the blobs that overlap its rows: the whole layer at the first step, a few row ranges later.</summary>
+    public int WeightsFirstRow { get; init; }
 }
 
 /// <summary>A layer as a matrix, without its name: equal layers have equal keys.</summary>

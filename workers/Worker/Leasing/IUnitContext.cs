@@ -1,0 +1,20 @@
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Worker.Leasing;
+
+/// <summary>What a running unit may touch: its input blobs, its own output names, its progress. Safe for concurrent use.</summary>
+public interface IUnitContext
+{
+    /// <summary>Whole content of an input blob, SHA-256 verified. Kept in the worker's cache by digest, so the bytes are shared: never write to them.</summary>
+    /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says. Let it pass: the coordinator runs the producer again.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken);
+
+    /// <summary>Writes one output blob under a name unique to this attempt. Each role once, in the order that the unit's spec defines.</summary>
+    public Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
+    /// <summary>Writes one output blob piece by piece; for content that should not lie in memory twice.</summary>
+    public Task WriteAsync(string role, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken);
+
+    /// <summary>Progress within the unit, 0 to 1; travels with the next heartbeat.</summary>
+    public void Report(double fraction);
+}
