@@ -1,0 +1,25 @@
+namespace Orchestrator.Jobs.Recipes;
+
+/// <param name="Line">Counted from 1.</param>
+/// <param name="Path">The key, for example <c>compress[0].sparsity</c>; empty for the document itself.</param>
+/// <param name="Message">Cause and valid values.</param>
+/// <param name="IsNewer">The recipe asks for something that only a newer version can do.</param>
+public sealed record RecipeError(int Line, string Path, string Message, bool IsNewer = false)
+{
+    public override string ToString() => Path.Length == 0 ? $"line {Line}: {Message}" : $"line {Line}, {Path}: {Message}";
+}
+
+/// <summary>Collects what is wrong, so that a user sees all of it at once.</summary>
+internal sealed class RecipeErrors
+{
+    private readonly List<RecipeError> _errors = [];
+
+    public IReadOnlyList<RecipeError> InOrder => [.. _errors.OrderBy(error => error.Line)];
+
+    public bool Any => _errors.Count > 0;
+
+    public void Add(int line, string path, string message) => _errors.Add(new RecipeError(line, path, message));
+
+    public void AddNotYet(int line, string path, string message) =>
+        _errors.Add(new RecipeError(line, path, $"{message} is not available in this version", IsNewer: true));
+}

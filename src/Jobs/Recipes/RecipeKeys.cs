@@ -1,0 +1,41 @@
+namespace Orchestrator.Jobs.Recipes;
+
+/// <summary>Every key and word of a recipe. <c>recipe.schema.json</c> says the same for editors; a test compares the two.</summary>
+internal static class RecipeKeys
+{
+    public static readonly string[] Root =
+        ["version", "model", "data", "compress", "layers", "batch_norm", "correct", "first_last_bits", "seed", "output"];
+
+    /// <summary>Keys of later versions: known, refused with a reason.</summary>
+    public static readonly string[] RootLater = ["budget"];
+
+    public static readonly string[] Data = ["calibration", "evaluation", "preprocess"];
+    public static readonly string[] Calibration = ["file", "samples"];
+    public static readonly string[] Evaluation = ["file", "metric"];
+    public static readonly string[] Preprocess = ["scale", "mean", "std"];
+    public static readonly string[] Layer = ["match", "skip", "bits", "sparsity"];
+    public static readonly string[] Output = ["folder"];
+
+    /// <summary>Keys of each method, <c>method</c> itself included.</summary>
+    public static readonly IReadOnlyDictionary<string, string[]> Methods = new Dictionary<string, string[]>
+    {
+        ["exact-obs"] = ["method", "sparsity", "select", "damping"],
+        ["nm"] = ["method", "pattern", "damping"],
+        ["block"] = ["method", "size", "sparsity", "select", "damping"],
+        ["obq"] = ["method", "bits", "grid", "scheme", "damping"],
+        ["rtn"] = ["method", "bits", "grid", "scheme", "damping"],
+    };
+
+    public static readonly string[] MethodsLater = ["quantize", "adaround", "brecq"];
+
+    public static readonly string[] Metrics = ["top1", "top5", "nll", "cosine", "mse"];
+    public static readonly string[] Selections = ["heap", "sort"];
+    public static readonly string[] SelectionsLater = ["exact"];
+    public static readonly string[] Grids = ["minmax", "mse"];
+    public static readonly string[] Schemes = ["asymmetric", "symmetric"];
+    public static readonly string[] BatchNorms = ["fold", "keep"];
+    public static readonly string[] BatchNormsLater = ["retune"];
+    public static readonly string[] CorrectionsLater = ["mean_variance"];
+    public static readonly string[] FirstLastBits = ["same"];
+    public static readonly string[] FirstLastBitsLater = ["8"];
+}

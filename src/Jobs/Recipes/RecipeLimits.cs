@@ -1,0 +1,17 @@
+namespace Orchestrator.Jobs.Recipes;
+
+/// <summary>Bounds of what a recipe may say.</summary>
+public static class RecipeLimits
+{
+    /// <summary>Size of the text in bytes.</summary>
+    public const int Bytes = 1 << 20;
+
+    public const int Depth = 20;
+    public const int MinBits = 2;
+    public const int MaxBits = 8;
+
+    /// <summary>Largest group of an N:M pattern and largest block.</summary>
+    public const int GroupSize = 1024;
+
+    public const int PatternLength = 1000;
+}
