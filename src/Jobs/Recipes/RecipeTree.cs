@@ -9,9 +9,10 @@ internal static class RecipeTree
     /// <summary>The tree, or null where the text is not one YAML document that a recipe may be.</summary>
     public static RecipeNode? Parse(string text, RecipeErrors errors)
     {
+        var scanner = new Scanner(new StringReader(text), skipComments: true);
         try
         {
-            var parser = new Parser(new StringReader(text));
+            var parser = new Parser(scanner);
             parser.Consume<StreamStart>();
             if (parser.Current is StreamEnd)
             {
@@ -33,6 +34,11 @@ internal static class RecipeTree
         catch (YamlException broken)
         {
             errors.Add((int)Math.Max(1, broken.Start.Line), "", $"not valid YAML: {broken.Message}");
+        }
+        catch (InvalidOperationException)
+        {
+            // The scanner trips over itself where a flow value is cut off by a new line; it can still say where it was.
+            errors.Add((int)Math.Max(1, scanner.CurrentPosition.Line), "", "not valid YAML: a value breaks off here; is a bracket, brace or quote not closed?");
         }
 
         return null;
@@ -82,8 +88,9 @@ internal static class RecipeTree
         var entries = new List<SectionEntry>();
         while (!parser.TryConsume<MappingEnd>(out _))
         {
-            if (ReadNode(parser, depth + 1) is not ScalarNode key)
-                throw new RefusedException(LineOf(parser.Current), "a key must be a single word");
+            var name = ReadNode(parser, depth + 1);
+            if (name is not ScalarNode key)
+                throw new RefusedException(name.Line, "a key must be a single word");
             entries.Add(new SectionEntry(key.Text, key.Line, ReadNode(parser, depth + 1)));
         }
 

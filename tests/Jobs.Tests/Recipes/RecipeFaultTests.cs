@@ -89,7 +89,7 @@ public sealed class RecipeFaultTests
     [InlineData("just words", 1, "expected keys (version, model")]
     [InlineData("- a\n- b", 1, "found a list")]
     [InlineData("model: [a, b\ndata: 1", 2, "not valid YAML")]
-    [InlineData("model: m.onnx\n\tdata: 1", 2, "not valid YAML")]
+    [InlineData("model: m.onnx\n\tdata: 1", 1, "not valid YAML")]
     [InlineData("a: &x 1\nb: *x", 1, "anchors")]
     [InlineData("a: 1\nb: *x", 2, "aliases")]
     [InlineData("a: !!python/object:os.system 1", 1, "tags")]

@@ -77,11 +77,11 @@ public sealed class RecipeSchemaTests : IDisposable
             Assert.All(required, missing => Assert.False(IsAccepted(method, required.Where(key => key != missing))));
         }
 
-        bool IsAccepted(string? method, IEnumerable<string> keys) => RecipeReader.TryRead($$"""
-            model: m.onnx
-            data: {calibration: {file: c.npz}}
-            compress: [{method: {{method}}{{string.Concat(keys.Select(key => $", {key}: {values[key]}"))}}}]
-            """).Recipe is not null;
+        bool IsAccepted(string? method, IEnumerable<string> keys)
+        {
+            var step = string.Join(", ", keys.Select(key => $"{key}: {values[key]}").Prepend($"method: {method}"));
+            return RecipeReader.TryRead($"model: m.onnx\ndata: {{calibration: {{file: c.npz}}}}\ncompress: [{{{step}}}]\n").Recipe is not null;
+        }
     }
 
     [Fact]
