@@ -209,25 +209,14 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
             where V : unmanaged
             where TSimd : struct, ISimd<T, V>
         {
-            Subtract<V, TSimd>(w, factor);
+            Axpy<T, V, TSimd>.Subtract(w, row, factor, m);
             for (var i = 0; i < m; i++)
             {
                 if (row[i] != T.Zero)
-                    Subtract<V, TSimd>(inverse.Pointer + (nint)i * inverse.Stride, row[i] / d);
+                    Axpy<T, V, TSimd>.Subtract(inverse.Pointer + (nint)i * inverse.Stride, row, row[i] / d, m);
             }
 
             return m;
-        }
-
-        private void Subtract<V, TSimd>(T* target, T multiple)
-            where V : unmanaged
-            where TSimd : struct, ISimd<T, V>
-        {
-            var j = 0;
-            for (var scale = TSimd.Broadcast(multiple); j <= m - TSimd.Count; j += TSimd.Count)
-                TSimd.Store(target + j, TSimd.MultiplySubtractFrom(scale, TSimd.Load(row + j), TSimd.Load(target + j)));
-            for (; j < m; j++)
-                target[j] = SimdScalar<T>.MultiplySubtractFrom(multiple, row[j], target[j]);
         }
     }
 }
