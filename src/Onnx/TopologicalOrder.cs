@@ -1,0 +1,53 @@
+namespace Orchestrator.Onnx;
+
+/// <summary>Stable topological sort: of the nodes that could come next, the one that came first before.</summary>
+internal static class TopologicalOrder
+{
+    /// <exception cref="OnnxException">The nodes form a cycle.</exception>
+    public static void Sort(List<Node> nodes, Func<string, Node?> producer)
+    {
+        var place = new Dictionary<Node, int>(nodes.Count);
+        for (var i = 0; i < nodes.Count; i++)
+            place.Add(nodes[i], i);
+        var waitsFor = nodes.ConvertAll(n => Producers(n, producer));
+        if (IsSorted(waitsFor, place))
+            return;
+
+        var followers = nodes.ConvertAll(_ => new List<int>());
+        var ready = new PriorityQueue<int, int>();
+        var missing = new int[nodes.Count];
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            missing[i] = waitsFor[i].Count;
+            foreach (var earlier in waitsFor[i])
+                followers[place[earlier]].Add(i);
+            if (missing[i] == 0)
+                ready.Enqueue(i, i);
+        }
+
+        var sorted = new List<Node>(nodes.Count);
+        while (ready.TryDequeue(out var next, out _))
+        {
+            sorted.Add(nodes[next]);
+            foreach (var follower in followers[next])
+                if (--missing[follower] == 0)
+                    ready.Enqueue(follower, follower);
+        }
+        if (sorted.Count < nodes.Count)
+            throw new OnnxException($"node '{nodes[Array.FindIndex(missing, m => m > 0)].Name}'", "the graph has a cycle through or before this node");
+        nodes.Clear();
+        nodes.AddRange(sorted);
+    }
+
+    private static bool IsSorted(List<HashSet<Node>> waitsFor, Dictionary<Node, int> place)
+    {
+        for (var i = 0; i < waitsFor.Count; i++)
+            foreach (var earlier in waitsFor[i])
+                if (place[earlier] >= i)
+                    return false;
+        return true;
+    }
+
+    private static HashSet<Node> Producers(Node node, Func<string, Node?> producer) =>
+        [.. node.Inputs.Concat(node.Captured).Select(producer).OfType<Node>()];
+}
