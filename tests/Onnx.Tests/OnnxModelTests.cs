@@ -78,7 +78,7 @@ public sealed class OnnxModelTests
     {
         var proto = TinyModel();
         proto.Graph.Node.Add(new NodeProto { OpType = "Relu", Name = "node", Input = { "y" }, Output = { "z" } });
-        proto.Graph.Node.Add(new NodeProto { OpType = "Relu", Input = { "y" }, Output = { "w" } });
+        proto.Graph.Node.Add(new NodeProto { OpType = "Relu", Input = { "y" }, Output = { "v" } });
 
         var names = OnnxModel.Load(proto.ToByteArray()).Graph.Nodes.Select(n => n.Name);
 
@@ -90,7 +90,7 @@ public sealed class OnnxModelTests
     {
         var proto = TinyModel();
         proto.Graph.Node.Insert(0, new NodeProto { OpType = "Relu", Name = "late", Input = { "y" }, Output = { "z" } });
-        proto.Graph.Node.Insert(1, new NodeProto { OpType = "Relu", Name = "free", Input = { "x" }, Output = { "w" } });
+        proto.Graph.Node.Insert(1, new NodeProto { OpType = "Relu", Name = "free", Input = { "x" }, Output = { "v" } });
 
         var names = OnnxModel.Load(proto.ToByteArray()).Graph.Nodes.Select(n => n.Name);
 
