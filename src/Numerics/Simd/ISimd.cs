@@ -51,6 +51,9 @@ internal unsafe interface ISimd<T, V>
     /// <summary>All bits set where left &lt; right; clear where either is NaN.</summary>
     static abstract V LessThan(V left, V right);
 
+    /// <summary>All bits set where not greater than zero, NaN included.</summary>
+    static abstract V NotPositive(V value);
+
     /// <summary>Bitwise or of two masks.</summary>
     static abstract V Or(V left, V right);
 

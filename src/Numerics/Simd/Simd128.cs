@@ -58,6 +58,9 @@ internal readonly unsafe struct Simd128<T> : ISimd<T, Vector128<T>>
     public static Vector128<T> LessThan(Vector128<T> left, Vector128<T> right) => Vector128.LessThan(left, right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> NotPositive(Vector128<T> value) => ~Vector128.GreaterThan(value, Vector128<T>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> Or(Vector128<T> left, Vector128<T> right) => left | right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -58,6 +58,9 @@ internal readonly unsafe struct Simd512<T> : ISimd<T, Vector512<T>>
     public static Vector512<T> LessThan(Vector512<T> left, Vector512<T> right) => Vector512.LessThan(left, right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> NotPositive(Vector512<T> value) => ~Vector512.GreaterThan(value, Vector512<T>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> Or(Vector512<T> left, Vector512<T> right) => left | right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -52,6 +52,9 @@ internal readonly unsafe struct SimdScalar<T> : ISimd<T, T>
     public static T LessThan(T left, T right) => left < right ? T.NegativeOne : T.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T NotPositive(T value) => value > T.Zero ? T.Zero : T.NegativeOne;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Or(T left, T right) => left != T.Zero ? left : right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -89,3 +89,14 @@ public sealed class EagerGoldenVectorTests : GoldenVectorTests
 {
     protected override IRowElimination<double> Create(int columns, KernelWidth width) => new EagerElimination<double>(columns, width);
 }
+
+public sealed class ObsGoldenVectorTests : GoldenVectorTests
+{
+    protected override IRowElimination<double> Create(int columns, KernelWidth width) => new ObsElimination<double>(columns, width);
+}
+
+/// <summary>The same with every step applied at once, so that each passes a compaction.</summary>
+public sealed class ObsShortGoldenVectorTests : GoldenVectorTests
+{
+    protected override IRowElimination<double> Create(int columns, KernelWidth width) => new ObsElimination<double>(columns, width, pending: 2);
+}
