@@ -1,0 +1,46 @@
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Reports;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Abstractions.Messages;
+
+/// <param name="Fresh">Ignore earlier commits of this plan.</param>
+public sealed record JobStart(string Tenant, JobPlan Plan, bool Fresh);
+
+public sealed record JobStarted(JobPlace Job);
+
+/// <summary>How far a job is. Counts only grow, except when damaged blobs are made again.</summary>
+public sealed record JobProgress
+{
+    public required JobStatus Status { get; init; }
+    public required int UnitsTotal { get; init; }
+    public required int UnitsDone { get; init; }
+    public required int UnitsReused { get; init; }
+
+    /// <summary>Nominal floating-point operations.</summary>
+    public required double CostTotal { get; init; }
+
+    public required double CostDone { get; init; }
+
+    /// <summary>The part of <see cref="CostDone"/> that took no time; leave it out of an estimate.</summary>
+    public required double CostReused { get; init; }
+
+    /// <summary>What is under way: <c>statistics</c>, <c>layers</c>, <c>result</c> or <c>ended</c>.</summary>
+    public required string Phase { get; init; }
+
+    /// <summary>Names of the layers in work.</summary>
+    public required IReadOnlyList<string> Layers { get; init; }
+
+    /// <summary>What happened since the last message.</summary>
+    public required IReadOnlyList<JobEvent> Events { get; init; }
+}
+
+/// <summary>Something a user may want to know.</summary>
+/// <param name="Kind">For example <c>rescue</c>, <c>retry</c>, <c>damaged</c>, <c>layer-solved</c>, <c>layer-failed</c>, <c>diverged</c>.</param>
+public sealed record JobEvent(string Kind, string? Layer, string Message);
+
+/// <summary>How a job ended.</summary>
+/// <param name="Model">The written model in the store; null where there is none.</param>
+/// <param name="Fold">Hex digest over keys and outputs of all committed units: equal for equal results.</param>
+public sealed record JobResult(JobStatus Status, string? Reason, JobPlace Job, BlobRef? Model, JobSummary Summary, string Fold);

@@ -1,0 +1,34 @@
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Abstractions.Messages;
+
+public enum OwnerKind
+{
+    Model = 1,
+    Layer = 2,
+}
+
+/// <summary>Whom an ended attempt is told to.</summary>
+/// <param name="Key">The grain's key.</param>
+/// <param name="Part">Which of the grain's pipelines; empty where it has one.</param>
+public sealed record UnitOwner(OwnerKind Kind, string Key, string Part = "");
+
+/// <param name="Job">Jobs take turns; within a job units go first come, first served.</param>
+/// <param name="Tenant">Whose names the outputs get.</param>
+public sealed record UnitOffer(UnitOwner Owner, string Tenant, string Job, WorkUnit Unit);
+
+/// <param name="Max">Free slots.</param>
+public sealed record LeaseRequest(string Worker, string Profile, int Max);
+
+/// <summary>The right to run a unit for a while.</summary>
+/// <param name="OutputPrefix">What goes before the roles in the names of outputs; unique to the attempt.</param>
+/// <param name="Duration">From the moment the request was sent: a worker cannot tell how long the answer was under way.</param>
+public sealed record Lease(WorkUnit Unit, Epoch Epoch, string OutputPrefix, TimeSpan Duration);
+
+public sealed record Heartbeat(string Worker, IReadOnlyList<AttemptProgress> Attempts);
+
+/// <param name="Fraction">0 to 1.</param>
+public sealed record AttemptProgress(Epoch Epoch, double Fraction);
+
+public sealed record AttemptEnd(UnitOwner Owner, WorkUnit Unit, Epoch Epoch, Outcome Outcome);

@@ -1,0 +1,45 @@
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Checkpoints;
+
+/// <summary>The only place that knows what blobs are called. Every name starts with the tenant.</summary>
+/// <remarks>
+/// <c>{tenant}/inputs/{sha}</c> models and data · <c>{tenant}/attempts/{k}/{key}/{attempt}/{role}</c> outputs ·
+/// <c>{tenant}/commits/{k}/{key}.json</c> commit records, of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
+/// <c>{tenant}/jobs/{job}/</c> plan, generation, ends, manifests · <c>{tenant}/grains/</c> state ·
+/// <c>{tenant}/quarantine/</c> records set aside. Two hex digits of the key spread folders.
+/// </remarks>
+public static class BlobNames
+{
+    private const int SpreadLength = 2;
+
+    public static string Input(string tenant, string sha256) => $"{tenant}/inputs/{sha256}";
+
+    /// <summary>What an attempt puts before the roles of its outputs.</summary>
+    public static string OutputPrefix(string tenant, string key, Epoch epoch) => $"{tenant}/attempts/{key[..SpreadLength]}/{key}/{epoch.Attempt}";
+
+    public static string Output(string prefix, string role) => $"{prefix}/{role}";
+
+    public static string Commit(JobScope scope, string key) => $"{Commits(scope)}{key[..SpreadLength]}/{key}.json";
+
+    public static string Commits(JobScope scope) =>
+        scope.Generation == 0 ? $"{scope.Tenant}/commits/" : $"{Generation(scope)}/commits/";
+
+    public static string Quarantine(JobScope scope, string key, string reason) => $"{scope.Tenant}/quarantine/{key}/{reason}.json";
+
+    public static string Plan(string tenant, string jobId) => $"{tenant}/jobs/{jobId}/plan.json";
+
+    public static string GenerationHead(string tenant, string jobId) => $"{tenant}/jobs/{jobId}/generation{BlobName.HeadSuffix}";
+
+    public static string Ends(JobScope scope) => $"{Generation(scope)}/ends/";
+
+    public static string End(JobScope scope, int run) => $"{Ends(scope)}{run:D6}.json";
+
+    public static string Manifest(JobScope scope, string sha256) => $"{Generation(scope)}/manifests/{sha256}.json";
+
+    /// <param name="grain">Kind and key of the grain, for example <c>layer/3f…/4</c>.</param>
+    public static string GrainState(string tenant, string grain) => $"{tenant}/grains/{grain}{BlobName.HeadSuffix}";
+
+    private static string Generation(JobScope scope) => $"{scope.Tenant}/jobs/{scope.JobId}/g{scope.Generation}";
+}

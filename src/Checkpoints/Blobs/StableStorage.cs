@@ -1,0 +1,77 @@
+using System.Runtime.InteropServices;
+
+namespace Orchestrator.Checkpoints.Blobs;
+
+/// <summary>The few calls of the operating system that make a file appear at once, once only, and stay there after a power cut.</summary>
+internal static partial class StableStorage
+{
+    private const int ReadOnly = 0;
+    private const int FileExists = 17;
+
+    /// <summary>Gives a finished file its name unless the name is taken. Atomic: of two processes exactly one succeeds.</summary>
+    /// <returns>False where the name is taken. The temporary file is gone either way.</returns>
+    public static bool Publish(string temporary, string final)
+    {
+        // File.Move without overwriting looks first and renames then on Unix, which lets two processes win; a hard link cannot.
+        if (OperatingSystem.IsWindows())
+            return PublishByMove(temporary, final);
+        var failed = Link(temporary, final) != 0;
+        var error = Marshal.GetLastPInvokeError();
+        File.Delete(temporary);
+        if (!failed)
+            return true;
+        if (error == FileExists)
+            return false;
+        throw new IOException($"Cannot create '{final}': {Marshal.GetPInvokeErrorMessage(error)}. The store needs a file system with hard links.");
+    }
+
+    /// <summary>Makes the entries of a folder durable.</summary>
+    public static void FlushFolder(string folder)
+    {
+        // Windows journals folder entries itself and offers no call for it.
+        if (OperatingSystem.IsWindows())
+            return;
+        var descriptor = Open(folder, ReadOnly);
+        if (descriptor < 0)
+            throw new IOException($"Cannot open folder '{folder}': {Marshal.GetLastPInvokeErrorMessage()}.");
+        try
+        {
+            if (FlushDescriptor(descriptor) != 0)
+                throw new IOException($"Cannot flush folder '{folder}': {Marshal.GetLastPInvokeErrorMessage()}.");
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
+    private static bool PublishByMove(string temporary, string final)
+    {
+        try
+        {
+            File.Move(temporary, final, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(final))
+        {
+            File.Delete(temporary);
+            return false;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Link(string existing, string created);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FlushDescriptor(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Close(int descriptor);
+}

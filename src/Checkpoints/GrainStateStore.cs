@@ -1,0 +1,34 @@
+using Orchestrator.Checkpoints.Blobs;
+
+namespace Orchestrator.Checkpoints;
+
+/// <summary>What grains remember beside the commits: one head each, changed under its ETag.</summary>
+public sealed class GrainStateStore(IBlobStore store, string tenant)
+{
+    private const int CurrentSchema = 1;
+
+    /// <summary>Reads, changes and writes the state; again where another activation was faster, so no change is lost.</summary>
+    /// <param name="change">Null means that there is no state yet. Called once per try.</param>
+    /// <returns>The state as written.</returns>
+    public async Task<T> UpdateAsync<T>(string grain, Func<T?, T> change, CancellationToken cancellationToken)
+        where T : class
+    {
+        var name = BlobNames.GrainState(tenant, grain);
+        while (true)
+        {
+            var blob = await store.ReadAsync(name, cancellationToken);
+            // A damaged state is like none: it only holds what can be counted anew.
+            var state = change(blob is null ? null : SealedJson.Read<T>(name, blob.Content, CurrentSchema));
+            if (await store.ReplaceAsync(name, SealedJson.Write(state, CurrentSchema), blob?.ETag, cancellationToken) is not null)
+                return state;
+        }
+    }
+
+    /// <returns>Null where there is none or it is damaged.</returns>
+    public async Task<T?> ReadAsync<T>(string grain, CancellationToken cancellationToken)
+        where T : class
+    {
+        var name = BlobNames.GrainState(tenant, grain);
+        return await store.ReadAsync(name, cancellationToken) is { } blob ? SealedJson.Read<T>(name, blob.Content, CurrentSchema) : null;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Security.Cryptography;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Checkpoints;
+
+/// <summary>Reading and writing the large blobs: digests made on the way in, verified on every way out. What a worker may do with a store.</summary>
+public sealed class TensorBlobs(IBlobStore store)
+{
+    private const int CopyBuffer = 1 << 20;
+
+    /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
+    public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
+    {
+        var content = (await store.ReadAsync(blob.Name, cancellationToken))?.Content ?? throw new DamagedBlobException(blob, "it is missing");
+        if (Convert.ToHexStringLower(SHA256.HashData(content.Span)) != blob.Sha256)
+            throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
+        return content;
+    }
+
+    /// <summary>Copies a blob out piece by piece. What was written to the target before the exception is not to be used.</summary>
+    /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
+    public async Task CopyAsync(BlobRef blob, Stream target, CancellationToken cancellationToken)
+    {
+        await using var source = await store.OpenReadAsync(blob.Name, cancellationToken) ?? throw new DamagedBlobException(blob, "it is missing");
+        await using var hashing = new HashingStream(source);
+        await hashing.CopyToAsync(target, CopyBuffer, cancellationToken);
+        if (hashing.Digest() != blob.Sha256)
+            throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
+    }
+
+    /// <summary>Writes an output under a name that only this attempt uses.</summary>
+    /// <exception cref="IOException">The store failed, or the name holds something else.</exception>
+    public async Task<BlobRef> WriteAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var blob = new BlobRef(name, Convert.ToHexStringLower(SHA256.HashData(content.Span)), content.Length);
+        if (!await store.CreateAsync(name, content, cancellationToken))
+            await ExpectAsync(blob, cancellationToken);
+        return blob;
+    }
+
+    /// <summary>As the other overload, for content that comes piece by piece.</summary>
+    public async Task<BlobRef> WriteAsync(string name, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
+    {
+        BlobRef? blob = null;
+        var created = await store.CreateAsync(name, async (stream, token) =>
+        {
+            await using var hashing = new HashingStream(stream);
+            await write(hashing, token);
+            await hashing.FlushAsync(token);
+            blob = new BlobRef(name, hashing.Digest(), hashing.Position);
+        }, cancellationToken);
+        if (!created)
+            await ExpectAsync(blob!, cancellationToken);
+        return blob!;
+    }
+
+    /// <summary>Puts a model or data file into the store under its digest. A damaged copy is replaced.</summary>
+    /// <param name="open">Opens the source; called again where the copy in the store has to be renewed.</param>
+    public async Task<BlobRef> ImportAsync(string tenant, string sha256, long length, Func<Stream> open, CancellationToken cancellationToken)
+    {
+        var blob = new BlobRef(BlobNames.Input(tenant, sha256), sha256, length);
+        if (await IsSoundAsync(blob, cancellationToken))
+            return blob;
+        await store.DeleteAsync(blob.Name, cancellationToken);
+        var created = await store.CreateAsync(blob.Name, async (stream, token) =>
+        {
+            await using var source = open();
+            await using var hashing = new HashingStream(source);
+            await hashing.CopyToAsync(stream, CopyBuffer, token);
+            if (hashing.Digest() != sha256)
+                throw new IOException($"The file changed while it was read: its SHA-256 was {sha256}.");
+        }, cancellationToken);
+        if (!created && !await IsSoundAsync(blob, cancellationToken))
+            throw new IOException($"'{blob.Name}' could not be written: another process wrote something else there.");
+        return blob;
+    }
+
+    /// <summary>A conflict under a name of our own means that an earlier try of ours arrived after all.</summary>
+    private async Task ExpectAsync(BlobRef blob, CancellationToken cancellationToken)
+    {
+        if (!await IsSoundAsync(blob, cancellationToken))
+            throw new IOException($"'{blob.Name}' exists and holds something else.");
+    }
+
+    private async Task<bool> IsSoundAsync(BlobRef blob, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await CopyAsync(blob, Stream.Null, cancellationToken);
+            return true;
+        }
+        catch (DamagedBlobException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Plans;
+
+/// <summary>The recipe resolved against a model and its data: everything that decides which units there are. Compact: it grows with layers, never with rows.</summary>
+public sealed record JobPlan
+{
+    public const int CurrentSchema = 1;
+
+    private const int JobIdLength = 24;
+
+    public int Schema { get; init; } = CurrentSchema;
+    public required PlanSettings Settings { get; init; }
+
+    /// <summary>All layers of the model in topological order; <see cref="LayerPlan.Index"/> is the place in this list.</summary>
+    public required IReadOnlyList<LayerPlan> Layers { get; init; }
+
+    public required IReadOnlyList<BlockPlan> Blocks { get; init; }
+
+    /// <summary>Layers whose statistics are gathered in one run of the graph, by index; together the groups hold every layer that has steps.</summary>
+    public required IReadOnlyList<IReadOnlyList<int>> StatisticsGroups { get; init; }
+
+    public required IReadOnlyList<UnsupportedNode> Unsupported { get; init; }
+
+    /// <summary>Hex SHA-256 of the canonical form.</summary>
+    public string ComputeDigest() => CanonicalJson.Digest(this);
+
+    /// <summary>The job's name: a prefix of the plan's digest, so the same work is the same job.</summary>
+    public string ComputeJobId() => ComputeDigest()[..JobIdLength];
+}
+
+/// <summary>What all units of a job share.</summary>
+public sealed record PlanSettings
+{
+    public required SourceBlob Model { get; init; }
+    public required SourceBlob Calibration { get; init; }
+    public required SampleShards CalibrationShards { get; init; }
+    public SourceBlob? Evaluation { get; init; }
+    public SampleShards? EvaluationShards { get; init; }
+
+    /// <summary>Null without evaluation data.</summary>
+    public string? Metric { get; init; }
+
+    public required BatchNormMode BatchNorm { get; init; }
+    public required Preprocess Preprocess { get; init; }
+
+    /// <summary>Numeric profile; only workers that have it lease the job's units.</summary>
+    public required string Profile { get; init; }
+
+    public required long Seed { get; init; }
+
+    /// <summary>Multiply-accumulates of one sample; for costs.</summary>
+    public required long Macs { get; init; }
+
+    public required long Parameters { get; init; }
+}
+
+public sealed record LayerPlan
+{
+    public required int Index { get; init; }
+    public required string Name { get; init; }
+    public required string OpType { get; init; }
+    public required string Block { get; init; }
+    public required LayerShape Shape { get; init; }
+
+    /// <summary>Columns of X that one sample contributes; for costs.</summary>
+    public required long Positions { get; init; }
+
+    /// <summary>Empty where the layer is left alone.</summary>
+    public required IReadOnlyList<StepPlan> Steps { get; init; }
+
+    /// <summary>Why a layer or some step of it is left out; null where all steps apply.</summary>
+    public string? Reason { get; init; }
+
+    public LayerRef Ref() => new(Name, Index);
+}
+
+/// <param name="NeedsInverse">The whole layer's inverse Hessian is computed first. Without it each row inverts its own surviving part, or none is needed.</param>
+/// <param name="StartsPruned">An earlier step pruned: zeros of the incoming weights are a mask to keep.</param>
+/// <param name="RangeRows">Rows of a unit (<see cref="RowRanges"/>).</param>
+public sealed record StepPlan(CompressStepSpec Step, bool NeedsInverse, bool StartsPruned, int RangeRows);
+
+/// <param name="Layers">Indices of its layers that have steps.</param>
+public sealed record BlockPlan(string Name, IReadOnlyList<int> Layers);

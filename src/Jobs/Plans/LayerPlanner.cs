@@ -1,0 +1,114 @@
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Plans;
+
+/// <summary>Which steps each layer goes through, the recipe's rules applied, and why a step is left out.</summary>
+internal static class LayerPlanner
+{
+    public static IReadOnlyList<LayerPlan> Plan(Recipe recipe, ModelOutline outline)
+    {
+        var rules = recipe.Layers.Select((rule, index) => new CompiledRule(rule, index, LayerPattern.Parse(rule.Match))).ToArray();
+        foreach (var rule in rules)
+            rule.Check(recipe, outline);
+        return [.. outline.Layers.Select((layer, index) => Plan(recipe, layer, index, rules.FirstOrDefault(r => r.Matches(layer))))];
+    }
+
+    private static LayerPlan Plan(Recipe recipe, LayerOutline layer, int index, CompiledRule? rule)
+    {
+        var shape = new LayerShape(layer.Rows, layer.Columns, layer.Groups, layer.KernelPositions);
+        var steps = new List<StepPlan>();
+        var reasons = new List<string>();
+        if (rule?.Rule.Skip == true)
+        {
+            reasons.Add($"the rule '{rule.Rule.Match}' skips it");
+        }
+        else
+        {
+            var pruned = false;
+            foreach (var step in recipe.Compress)
+            {
+                var spec = Resolve(step, rule?.Rule);
+                if (WhyNot(spec, shape) is { } reason)
+                {
+                    reasons.Add($"{step.Method}: {reason}");
+                    continue;
+                }
+
+                steps.Add(MakeStep(spec, shape, pruned));
+                pruned |= step.Prunes;
+            }
+        }
+
+        return new LayerPlan
+        {
+            Index = index,
+            Name = layer.Name,
+            OpType = layer.OpType,
+            Block = layer.Block,
+            Shape = shape,
+            Positions = layer.Positions,
+            Steps = steps,
+            Reason = reasons.Count == 0 ? null : string.Join("; ", reasons),
+        };
+    }
+
+    private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule)
+    {
+        var spec = new CompressStepSpec { Method = step.Method, Damping = step.Damping };
+        return step switch
+        {
+            ExactObsStep s => spec with { Sparsity = rule?.Sparsity ?? s.Sparsity, Select = s.Select },
+            BlockStep s => spec with { Size = s.Size, Sparsity = rule?.Sparsity ?? s.Sparsity, Select = s.Select },
+            NmStep s => spec with { Keep = s.Keep, Group = s.Group },
+            ObqStep s => spec with { Bits = rule?.Bits ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            // Rounding looks at no Hessian, so damping must not change its key.
+            RtnStep s => spec with { Damping = 0, Bits = rule?.Bits ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            _ => throw new ArgumentOutOfRangeException(nameof(step), step.Method, "no such method"),
+        };
+    }
+
+    /// <summary>The reason why a method cannot or need not do a layer; null where it does.</summary>
+    private static string? WhyNot(CompressStepSpec step, LayerShape shape)
+    {
+        // Groups and blocks are consecutive input channels at one kernel position (algorithms.md 5.3, 5.6).
+        var channels = shape.Columns / shape.KernelPositions;
+        if (step.Group is { } group && channels % group != 0)
+            return $"{channels} input channels are no multiple of the pattern's {group}";
+        if (step.Size is { } size && channels % size != 0)
+            return $"{channels} input channels are no multiple of the block size {size}";
+        return step.Sparsity == 0 ? "a sparsity of 0 prunes nothing" : null;
+    }
+
+    private static StepPlan MakeStep(CompressStepSpec spec, LayerShape shape, bool pruned)
+    {
+        var needsInverse = spec.Method != "rtn" && !pruned;
+        var rows = Costs.UnitFlops / Costs.Row(spec, shape, pruned);
+        return new StepPlan(spec, needsInverse, pruned, RowRanges.FitSize(shape, rows));
+    }
+
+    private sealed record CompiledRule(LayerRule Rule, int Index, LayerPattern Pattern)
+    {
+        public bool Matches(LayerOutline layer) => Pattern.Matches(layer.Name) || layer.SharedWith.Any(Pattern.Matches);
+
+        public void Check(Recipe recipe, ModelOutline outline)
+        {
+            var subject = $"layers[{Index}].match";
+            if (!outline.Layers.Any(Matches) && !outline.Unsupported.Any(u => Pattern.Matches(u.Name)))
+            {
+                throw new InputException(
+                    "layer-pattern-unmatched", subject, $"The pattern '{Rule.Match}' matches no layer of the model.",
+                    $"Use an exact name, a glob or /regex/; `orc inspect` lists the names, for example '{outline.Layers[0].Name}'.");
+            }
+
+            if (Rule.Bits is not null && !recipe.Compress.Any(s => s.Quantizes))
+                throw NoEffect($"layers[{Index}].bits", "no step of the recipe quantizes", "Add a quantizing step such as {method: obq, bits: 4}.");
+            if (Rule.Sparsity is not null && !recipe.Compress.Any(s => s is ExactObsStep or BlockStep))
+                throw NoEffect($"layers[{Index}].sparsity", "no step of the recipe prunes to a sparsity", "Add a step such as {method: exact-obs, sparsity: 0.5}; use skip: true to leave a layer alone.");
+        }
+
+        private static InputException NoEffect(string subject, string why, string remedy) =>
+            new("layer-rule-without-effect", subject, $"The override has no effect: {why}.", remedy);
+    }
+}

@@ -1,0 +1,50 @@
+namespace Orchestrator.Jobs.Plans;
+
+/// <summary>All units of a plan, one at a time: counts, costs and the list behind <c>--dry-run</c>.</summary>
+public static class PlanUnits
+{
+    public static IEnumerable<PlannedUnit> All(JobPlan plan) => Pipelines(plan).SelectMany(All);
+
+    public static IEnumerable<PlannedUnit> All(IUnitPipeline pipeline)
+    {
+        for (var stage = 0; stage < pipeline.Stages.Count; stage++)
+            for (var index = 0; index < pipeline.Stages[stage]; index++)
+                yield return pipeline[new UnitPlace(stage, index)];
+    }
+
+    /// <summary>The pipelines of a plan in which every layer succeeds.</summary>
+    public static IEnumerable<IUnitPipeline> Pipelines(JobPlan plan)
+    {
+        yield return new BaselinePipeline(plan.Settings);
+        for (var group = 0; group < plan.StatisticsGroups.Count; group++)
+            yield return new StatisticsPipeline(plan, group);
+        foreach (var layer in plan.Layers.Where(l => l.Steps.Count > 0))
+            yield return new LayerPipeline(plan.Settings, layer);
+        yield return new ResultPipeline(plan, [.. plan.Layers.Where(l => l.Steps.Count > 0).Select(l => l.Index)]);
+    }
+
+    /// <summary>Number of units and their nominal cost.</summary>
+    public static UnitTotals Totals(JobPlan plan) => Pipelines(plan).Aggregate(default(UnitTotals), (sum, pipeline) => sum + Totals(pipeline));
+
+    public static UnitTotals Totals(IUnitPipeline pipeline)
+    {
+        var totals = default(UnitTotals);
+        for (var stage = 0; stage < pipeline.Stages.Count; stage++)
+        {
+            var count = pipeline.Stages[stage];
+            if (count == 0)
+                continue;
+            // Units of a stage differ in their number of rows only, and only the last of a group or stage is shorter.
+            var (first, last) = (pipeline[new UnitPlace(stage, 0)].Cost, pipeline[new UnitPlace(stage, count - 1)].Cost);
+            totals += new UnitTotals(count, first * (count - 1) + last);
+        }
+
+        return totals;
+    }
+}
+
+/// <param name="Cost">Nominal floating-point operations.</param>
+public readonly record struct UnitTotals(int Units, double Cost)
+{
+    public static UnitTotals operator +(UnitTotals left, UnitTotals right) => new(left.Units + right.Units, left.Cost + right.Cost);
+}

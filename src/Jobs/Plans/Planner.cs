@@ -1,0 +1,102 @@
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Plans;
+
+/// <summary>Recipe + outline + data headers → plan. Pure; asks nothing of clock, disk or machine, so the same inputs give the same job anywhere.</summary>
+public static class Planner
+{
+    /// <summary>Statistics of one run of the graph that may be held together, in bytes.</summary>
+    internal const long StatisticsBytes = 256L << 20;
+
+    /// <summary>Largest unrolled layer input of one run, in bytes.</summary>
+    internal const long UnrolledBytes = 256L << 20;
+
+    private const int CalibrationShard = 256;
+    private const int EvaluationShard = 2_500;
+    private const int CalibrationBatch = 64;
+    private const int EvaluationBatch = 250;
+
+    /// <exception cref="InputException">The data does not fit the model, a rule matches nothing or has no effect, or no layer is left to compress.</exception>
+    public static JobPlan Plan(PlanRequest request)
+    {
+        var (recipe, outline) = (request.Recipe, request.Outline);
+        if (outline.Layers.Count == 0)
+            throw NoLayer(recipe, outline.Unsupported);
+        StepOrder.Check(recipe);
+        var fixedBatch = DataChecks.FixedBatch(outline);
+        var calibrationSamples = DataChecks.Calibration(recipe, outline, request.Calibration, fixedBatch);
+        if (request.Evaluation is { } evaluation)
+            DataChecks.Evaluation(recipe, outline, evaluation, fixedBatch);
+
+        var layers = LayerPlanner.Plan(recipe, outline);
+        if (layers.All(l => l.Steps.Count == 0))
+            throw NothingToDo(recipe, layers);
+        return new JobPlan
+        {
+            Settings = Settings(request, layers, calibrationSamples, fixedBatch),
+            Layers = layers,
+            Blocks = [.. outline.Blocks.Select(b => new BlockPlan(b.Name, [.. layers.Where(l => l.Block == b.Name && l.Steps.Count > 0).Select(l => l.Index)])).Where(b => b.Layers.Count > 0)],
+            StatisticsGroups = Groups(layers),
+            Unsupported = outline.Unsupported,
+        };
+    }
+
+    private static PlanSettings Settings(PlanRequest request, IReadOnlyList<LayerPlan> layers, int calibrationSamples, int? fixedBatch)
+    {
+        var unrolled = layers.Where(l => l.Steps.Count > 0).Max(l => l.Positions * l.Shape.Columns * l.Shape.Groups * sizeof(float));
+        var batch = (int)Math.Clamp(UnrolledBytes / Math.Max(unrolled, 1), 1, CalibrationBatch);
+        return new PlanSettings
+        {
+            Model = request.Model,
+            Calibration = request.Calibration.Blob,
+            CalibrationShards = SampleShards.Cut(calibrationSamples, CalibrationShard, batch, fixedBatch),
+            Evaluation = request.Evaluation?.Blob,
+            EvaluationShards = request.Evaluation is { } e ? SampleShards.Cut(e.Samples, EvaluationShard, EvaluationBatch, fixedBatch) : null,
+            Metric = request.Evaluation is null ? null : request.Recipe.Data.Evaluation?.Metric,
+            BatchNorm = request.Recipe.BatchNorm,
+            Preprocess = request.Recipe.Data.Preprocess,
+            Profile = request.Profile,
+            Seed = request.Recipe.Seed,
+            Macs = request.Outline.Macs,
+            Parameters = request.Outline.Parameters,
+        };
+    }
+
+    /// <summary>First fit in plan order: neighbours in the graph share a run, and one layer may exceed the bound alone.</summary>
+    private static List<IReadOnlyList<int>> Groups(IReadOnlyList<LayerPlan> layers)
+    {
+        var groups = new List<IReadOnlyList<int>>();
+        var (current, bytes) = (new List<int>(), 0L);
+        foreach (var layer in layers.Where(l => l.Steps.Count > 0))
+        {
+            var own = HessianBytes(layer.Shape);
+            if (current.Count > 0 && bytes + own > StatisticsBytes)
+            {
+                groups.Add(current);
+                (current, bytes) = ([], 0L);
+            }
+
+            current.Add(layer.Index);
+            bytes += own;
+        }
+
+        groups.Add(current);
+        return groups;
+    }
+
+    internal static long HessianBytes(LayerShape shape) => (long)shape.Groups * shape.Columns * shape.Columns * sizeof(double);
+
+    private static InputException NoLayer(Recipe recipe, IReadOnlyList<UnsupportedNode> unsupported) => new(
+        "no-supported-layer",
+        recipe.Model,
+        unsupported.Count == 0 ? "The model has no layer with weights." : $"None of the model's layers can be compressed; the first, '{unsupported[0].Name}' ({unsupported[0].OpType}): {unsupported[0].Reason}.",
+        "Use a model with Conv, Gemm or MatMul layers whose weights are constants; `orc inspect` lists what is supported.");
+
+    private static InputException NothingToDo(Recipe recipe, IReadOnlyList<LayerPlan> layers) => new(
+        "nothing-to-compress",
+        recipe.Model,
+        $"No step of the recipe applies to any layer; the first, '{layers[0].Name}': {layers[0].Reason}.",
+        "Change 'compress' or the rules in 'layers' so that at least one layer is compressed.");
+}
