@@ -73,6 +73,9 @@ public sealed class Graph
     /// <summary>Everything that reads the value, graph outputs aside.</summary>
     public IReadOnlyList<ValueUse> Uses(string value) => _uses.GetValueOrDefault(value) ?? (IReadOnlyList<ValueUse>)[];
 
+    /// <summary>Whether the value is declared as a graph input, with an initializer for its default or without.</summary>
+    public bool IsInput(string value) => _inputs.ContainsKey(value);
+
     public bool IsOutput(string value) => _proto.Output.Any(o => o.Name == value);
 
     /// <summary>Whether the value exists: fed, stored or computed.</summary>
@@ -231,6 +234,16 @@ public sealed class Graph
             _uses.GetValueOrDefault(value)?.RemoveAll(u => u.Node == node);
     }
 
+    /// <summary>The first node that reads a value which does not exist; null in a sound graph.</summary>
+    internal (Node Node, string Value)? FindDangling()
+    {
+        foreach (var node in _nodes)
+            foreach (var (value, _) in ReadBy(node))
+                if (!Has(value))
+                    return (node, value);
+        return null;
+    }
+
     /// <summary>Writes the edits back into the message.</summary>
     internal void Flush()
     {
@@ -261,10 +274,9 @@ public sealed class Graph
             foreach (var output in node.Outputs)
                 if (_inputs.ContainsKey(output) || IsConstantStore(output))
                     throw new OnnxException($"node '{node.Name}'", $"its output '{output}' is also a graph input or initializer");
-            foreach (var (value, _) in ReadBy(node))
-                if (!Has(value))
-                    throw new OnnxException($"node '{node.Name}'", $"it reads '{value}', which nothing provides");
         }
+        if (FindDangling() is { } dangling)
+            throw new OnnxException($"node '{dangling.Node.Name}'", $"it reads '{dangling.Value}', which nothing provides");
         foreach (var output in _proto.Output)
             if (!Has(output.Name))
                 throw new OnnxException($"output '{output.Name}'", "nothing computes it");

@@ -1,0 +1,182 @@
+using Orchestrator.Onnx.Shapes;
+
+namespace Orchestrator.Onnx.Partition;
+
+/// <summary>Tells what each node is to us: a layer, a node with weights that we leave alone and why, or neither.</summary>
+internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
+{
+    private const string Recurrent = "recurrent layers are not supported";
+    private const string Quantized = "it computes on quantized numbers already";
+
+    private readonly List<Layer> _layers = [];
+    private readonly List<UnsupportedLayer> _unsupported = [];
+
+    private Graph Graph => model.Graph;
+
+    public (IReadOnlyList<Layer> Layers, IReadOnlyList<UnsupportedLayer> Unsupported) Find()
+    {
+        foreach (var node in Graph.Nodes)
+        {
+            if (node.Domain.Length > 0)
+                Foreign(node);
+            else
+                Standard(node);
+        }
+        return (Shared(), _unsupported);
+    }
+
+    private void Standard(Node node)
+    {
+        switch (node.OpType)
+        {
+            case "Conv":
+                Convolution(node);
+                break;
+            case "Gemm":
+                Gemm(node);
+                break;
+            case "MatMul":
+                MatMul(node);
+                break;
+            case "ConvTranspose" or "DeformConv":
+                Leave(node, "transposed and deformable convolutions are not supported");
+                break;
+            case "LSTM" or "GRU" or "RNN":
+                Leave(node, Recurrent);
+                break;
+            case "QLinearConv" or "QLinearMatMul" or "ConvInteger" or "MatMulInteger":
+                Leave(node, Quantized);
+                break;
+            case "Einsum" when HasWeight(node):
+                Leave(node, "Einsum with a constant operand is not supported");
+                break;
+            case "Gather" when HasWeight(node):
+                Leave(node, "embedding tables are not supported");
+                break;
+            default:
+                if (node.Subgraphs.Any(SubgraphWeights.Any))
+                    Leave(node, $"layers inside the body of {node.OpType} are not supported");
+                break;
+        }
+    }
+
+    private void Foreign(Node node)
+    {
+        if (model.CallsFunction(node))
+            Leave(node, "layers inside a function of the model are not supported");
+        else if (HasWeight(node))
+            Leave(node, $"the operator {node.Domain}.{node.OpType} is not known");
+    }
+
+    private void Convolution(Node node)
+    {
+        if (Weight(node, 1) is not { } weight)
+            return;
+        var shape = weight.Tensor.Shape;
+        var groups = node.Int("group", 1);
+        if (shape.Count is < 3 or > 5)
+            Leave(node, $"a convolution over {shape.Count - 2} axes is not supported");
+        else if (groups < 1 || shape[0] % groups != 0)
+            Leave(node, $"its {shape[0]} output channels do not divide into {groups} groups");
+        else if (ConvolutionGeometry.Of(node, shape, shapes.Find(node.Inputs[0]), out var reason) is not { } geometry)
+            Leave(node, reason);
+        else
+            Add(new Layer(Graph, node, LayerKind.Convolution, 1, weight, isTransposed: false) { Geometry = geometry });
+    }
+
+    private void Gemm(Node node)
+    {
+        if (WeightView.Find(Graph, node.Input(1)) is null && WeightView.Find(Graph, node.Input(0)) is null)
+            return;
+        if (WeightView.Find(Graph, node.Input(0)) is not null)
+            Leave(node, "its constant stands on the left");
+        else if (Weight(node, 1) is not { } weight)
+            return;
+        else if (node.Int("transA", 0) != 0)
+            Leave(node, "Gemm with transA is not supported");
+        else if (node.Float("alpha", 1) != 1)
+            Leave(node, "Gemm with an alpha other than 1 is not supported");
+        else if (weight.Tensor.Shape.Count != 2)
+            Leave(node, "its weight is not a matrix");
+        else
+            Add(new Layer(Graph, node, LayerKind.FeaturesLast, 1, weight, isTransposed: node.Int("transB", 0) == 0));
+    }
+
+    private void MatMul(Node node)
+    {
+        var (left, right) = (WeightView.Find(Graph, node.Input(0)), WeightView.Find(Graph, node.Input(1)));
+        if (left is null == right is null)
+            return;
+        var side = left is null ? 1 : 0;
+        if (Weight(node, side) is not { } weight)
+            return;
+        if (weight.Tensor.Shape.Count != 2)
+            Leave(node, "its weight is not a matrix");
+        else
+            Add(new Layer(Graph, node, side == 1 ? LayerKind.FeaturesLast : LayerKind.FeaturesBeforeLast, side, weight, isTransposed: side == 1));
+    }
+
+    /// <summary>The weight, where it is one that we read; otherwise the node is left alone.</summary>
+    private WeightView? Weight(Node node, int input)
+    {
+        if (WeightView.Find(Graph, node.Input(input)) is not { } weight)
+        {
+            var producer = node.Input(input) is { } name ? Graph.Producer(name) : null;
+            Leave(node, producer?.OpType == "DequantizeLinear" ? "its weight is quantized already" : "its weight is computed, not constant");
+            return null;
+        }
+        if (!weight.Tensor.ElementType.IsReal())
+        {
+            Leave(node, $"its weight is of type {weight.Tensor.ElementType.OnnxName()}");
+            return null;
+        }
+        if (weight.Tensor.Count == 0 || weight.Tensor.Count > int.MaxValue)
+        {
+            Leave(node, $"its weight has {weight.Tensor.Count} elements");
+            return null;
+        }
+        return weight;
+    }
+
+    private bool HasWeight(Node node) =>
+        node.Inputs.Any(i => WeightView.Find(Graph, i) is { Tensor: { Shape.Count: >= 2 } tensor } && tensor.ElementType.IsReal());
+
+    private void Leave(Node node, string reason) => _unsupported.Add(new UnsupportedLayer(node, reason));
+
+    private void Add(Layer layer)
+    {
+        layer.Positions = Positions(layer);
+        _layers.Add(layer);
+    }
+
+    private long Positions(Layer layer)
+    {
+        if (shapes.Find(layer.Output) is not { } y)
+            return -1;
+        var positions = layer.Kind switch
+        {
+            LayerKind.Convolution => Product([y[0], .. y.Skip(2)]),
+            LayerKind.FeaturesLast => Product(y.Take(y.Count - 1)),
+            _ => y.Count < 2 ? Product(y) : Product(y.Take(y.Count - 2).Append(y[^1])),
+        };
+        return positions < 0 ? -1 : Math.Max(1, positions / shapes.SamplesPerRun);
+    }
+
+    private static long Product(IEnumerable<long> dims) => dims.Aggregate(1L, (a, d) => a < 0 || d < 0 ? -1 : a * d);
+
+    /// <summary>Nodes that read one storage in one way become one layer, named after the first.</summary>
+    private List<Layer> Shared()
+    {
+        var groups = _layers.GroupBy(l => (l.Weight.Storage, l.Kind, l.IsTransposed, l.Groups)).ToList();
+        var layers = new List<Layer>();
+        foreach (var group in groups)
+        {
+            var first = group.First();
+            first.SharedWith = [.. group.Skip(1).Select(l => l.Node)];
+            if (first.SharedWith.Count > 0)
+                first.Positions = group.Any(l => l.Positions < 0) ? -1 : group.Sum(l => l.Positions);
+            layers.Add(first);
+        }
+        return layers;
+    }
+}

@@ -1,0 +1,112 @@
+namespace Orchestrator.Onnx.Passes;
+
+/// <summary>
+/// Folds a batch normalization in inference mode into the Conv, ConvTranspose or Gemm before it (algorithms.md 0.4):
+/// f = γ/√(v + ε), W′ = f·W, b′ = β + f·(b − μ), per output channel, in double. Skipped where anything else reads the layer's output or
+/// a parameter is computed. A weight that other nodes read too is copied for the folded one.
+/// </summary>
+public sealed class FoldBatchNorm : IPass
+{
+    public string Name => "fold-batch-norm";
+
+    public PassEffect Effect => PassEffect.Nodes | PassEffect.Constants | PassEffect.Weights;
+
+    public bool Run(OnnxModel model)
+    {
+        var graph = model.Graph;
+        var changed = false;
+        foreach (var norm in graph.Nodes.Where(n => n.Is("BatchNormalization")).ToList())
+            changed |= Fold(graph, norm);
+        return changed;
+    }
+
+    private static bool Fold(Graph graph, Node norm)
+    {
+        if (!IsInference(graph, norm) || graph.Producer(norm.Inputs[0]) is not { } layer || layer.Outputs.Count != 1
+            || graph.IsOutput(layer.Output) || graph.Uses(layer.Output).Count != 1)
+            return false;
+        if (WeightView.Find(graph, layer.Input(1)) is not { } weight || !weight.Tensor.ElementType.IsReal()
+            || WeightAxis.OfOutput(layer, weight.Tensor) is not { } axis || Affine.Of(graph, norm, axis.Channels) is not { } affine)
+            return false;
+        var beta = layer.Is("Gemm") ? layer.Float("beta", 1) : 1;
+        if (Bias(graph, layer, axis.Channels) is not { } bias)
+            return false;
+
+        var values = weight.Tensor.ReadDoubles();
+        for (var i = 0; i < values.Length; i++)
+            values[i] *= affine.Factor[axis.ChannelOf(i)];
+        for (var c = 0; c < bias.Length; c++)
+            bias[c] = affine.Shift[c] + (affine.Factor[c] * beta * bias[c]);
+
+        var type = weight.Tensor.ElementType;
+        Store(graph, layer, 1, weight, Tensor.FromReals(weight.Storage, type, weight.Tensor.Shape, values));
+        var old = WeightView.Find(graph, layer.Input(2));
+        Store(graph, layer, 2, old, Tensor.FromReals(old?.Storage ?? $"{layer.Name}.bias", type, [bias.Length], bias));
+        if (layer.Is("Gemm"))
+            layer.RemoveAttribute("beta");
+
+        graph.RemoveValueInfo(layer.Output);
+        var output = norm.Output;
+        graph.Remove(norm);
+        layer.SetOutput(0, output);
+        return true;
+    }
+
+    private static bool IsInference(Graph graph, Node norm) =>
+        norm.Int("training_mode", 0) == 0 && norm.Int("spatial", 1) == 1 && norm.Inputs.Count == 5
+        && norm.Outputs.Skip(1).All(o => o.Length == 0 || (graph.Uses(o).Count == 0 && !graph.IsOutput(o)));
+
+    /// <summary>The layer's bias per channel, zeros where it has none; null where it is computed or not per channel.</summary>
+    private static double[]? Bias(Graph graph, Node layer, int channels)
+    {
+        if (layer.Input(2) is not { } name)
+            return new double[channels];
+        if (WeightView.Find(graph, name) is not { } bias || !bias.Tensor.ElementType.IsReal())
+            return null;
+        var values = bias.Tensor.ReadDoubles();
+        var isRow = bias.Tensor.Shape.Count == 0 || bias.Tensor.Shape[^1] == values.Length;
+        return values.Length == channels && isRow ? values
+            : values.Length == 1 && layer.Is("Gemm") ? [.. Enumerable.Repeat(values[0], channels)]
+            : null;
+    }
+
+    /// <summary>Puts the tensor under the old name where the layer was its only reader, otherwise beside it under a new one.</summary>
+    private static void Store(Graph graph, Node layer, int input, WeightView? old, Tensor tensor)
+    {
+        var isOwn = old is { ConstantNode: null, IsExposed: false, Uses.Count: 1 } && old.Storage == layer.Input(input);
+        if (isOwn)
+        {
+            graph.ReplaceInitializer(old!.Storage, tensor);
+            return;
+        }
+        var name = graph.UniqueName(tensor.Name);
+        graph.AddInitializer(tensor.WithName(name));
+        layer.SetInput(input, name);
+    }
+
+    /// <param name="Factor">f per channel.</param>
+    /// <param name="Shift">β − f·μ per channel.</param>
+    private sealed record Affine(double[] Factor, double[] Shift)
+    {
+        public static Affine? Of(Graph graph, Node norm, int channels)
+        {
+            var parameters = new double[4][];
+            for (var i = 0; i < 4; i++)
+            {
+                if (WeightView.Find(graph, norm.Input(i + 1)) is not { } view || !view.Tensor.ElementType.IsReal() || view.Tensor.Count != channels)
+                    return null;
+                parameters[i] = view.Tensor.ReadDoubles();
+            }
+            var (gamma, beta, mean, variance) = (parameters[0], parameters[1], parameters[2], parameters[3]);
+            var epsilon = norm.Float("epsilon", 1e-5f);
+            var factor = new double[channels];
+            var shift = new double[channels];
+            for (var c = 0; c < channels; c++)
+            {
+                factor[c] = gamma[c] / Math.Sqrt(variance[c] + epsilon);
+                shift[c] = beta[c] - (factor[c] * mean[c]);
+            }
+            return factor.Concat(shift).All(double.IsFinite) ? new Affine(factor, shift) : null;
+        }
+    }
+}
