@@ -1,0 +1,13 @@
+namespace Orchestrator.Cli.Progress;
+
+/// <summary>How far a job is.</summary>
+/// <param name="Phase">What is going on, in a word or two.</param>
+/// <param name="Done">Units with a commit, reused ones included.</param>
+/// <param name="CostDone">Nominal operations of the units that are done.</param>
+/// <param name="CostReused">Part of <paramref name="CostDone"/> that earlier runs had committed.</param>
+/// <param name="Current">A layer that is being worked on.</param>
+internal sealed record ProgressSnapshot(string Phase, int Done, int Total, int Reused, double CostDone, double CostReused, double CostTotal, string? Current)
+{
+    /// <summary>Share of the nominal work, 0 to 1.</summary>
+    public double Fraction => CostTotal > 0 ? Math.Clamp(CostDone / CostTotal, 0, 1) : Total > 0 ? (double)Done / Total : 0;
+}

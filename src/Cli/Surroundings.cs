@@ -1,0 +1,20 @@
+using Orchestrator.Cli.Output;
+
+namespace Orchestrator.Cli;
+
+/// <summary>What the program gets from the machine it runs on, handed in so that tests can bring their own.</summary>
+internal sealed record Surroundings
+{
+    public required Terminal Terminal { get; init; }
+    public required TimeProvider Clock { get; init; }
+
+    /// <summary>Absolute path that <c>--store</c> and <c>--out</c> are relative to.</summary>
+    public required string WorkingFolder { get; init; }
+
+    /// <summary>Cancelled by the first Ctrl-C or SIGTERM.</summary>
+    public CancellationToken Interruption { get; init; }
+
+    public required int Cores { get; init; }
+
+    public string Resolve(string path) => Path.GetFullPath(path, WorkingFolder);
+}

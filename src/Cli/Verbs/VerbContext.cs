@@ -1,0 +1,33 @@
+using Orchestrator.Cli.Output;
+using Spectre.Console;
+
+namespace Orchestrator.Cli.Verbs;
+
+/// <summary>One call of a verb: where it runs and where its words go.</summary>
+internal sealed class VerbContext(Surroundings surroundings, bool json)
+{
+    public Surroundings Surroundings { get; } = surroundings;
+
+    public bool Json { get; } = json;
+
+    /// <summary>For people: standard output, or standard error under <c>--json</c>.</summary>
+    public IAnsiConsole People { get; } = surroundings.Terminal.ForPeople(json);
+
+    /// <summary>The result, to standard output, under <c>--json</c> only.</summary>
+    public void WriteResult<T>(T result)
+    {
+        if (Json)
+            Surroundings.Terminal.Output.WriteLine(JsonOutput.ToText(result));
+    }
+
+    /// <summary>Tells an error to people on standard error and, under <c>--json</c>, to programs on standard output.</summary>
+    public void WriteError(ErrorBody error)
+    {
+        if (Json)
+            Surroundings.Terminal.Output.WriteLine(JsonOutput.ToText(new ErrorDocument(error)));
+        var console = Surroundings.Terminal.ForErrors();
+        console.MarkupLineInterpolated($"[red]error[/]: {error.Subject}: {error.Message}");
+        if (error.Remedy.Length > 0)
+            console.MarkupLineInterpolated($"  [grey]{error.Remedy}[/]");
+    }
+}

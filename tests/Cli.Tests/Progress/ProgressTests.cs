@@ -1,0 +1,100 @@
+using Orchestrator.Cli.Output;
+using Orchestrator.Cli.Progress;
+
+namespace Orchestrator.Cli.Tests.Progress;
+
+public sealed class ProgressTests : IDisposable
+{
+    private readonly ManualClock _clock = new();
+    private readonly StringWriter _written = new();
+
+    private string[] Lines => _written.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public void Dispose() => _written.Dispose();
+
+    [Fact]
+    public void A_steady_pace_gives_an_exact_estimate()
+    {
+        var eta = new EtaEstimator(_clock);
+        TimeSpan? left = null;
+        for (var second = 1; second <= 25; second++)
+        {
+            _clock.Advance(1);
+            left = eta.Update(At(second));
+        }
+
+        Assert.Equal(75, left!.Value.TotalSeconds, 1e-6);
+    }
+
+    [Fact]
+    public void Reused_units_do_not_make_the_estimate_too_good()
+    {
+        var eta = new EtaEstimator(_clock);
+        _clock.Advance(10);
+        var left = eta.Update(At(60) with { CostReused = 50 });
+
+        Assert.Equal(40, left!.Value.TotalSeconds, 1e-6);
+    }
+
+    [Fact]
+    public void Without_progress_there_is_no_estimate()
+    {
+        var eta = new EtaEstimator(_clock);
+        _clock.Advance(60);
+
+        Assert.Null(eta.Update(At(0)));
+    }
+
+    [Fact]
+    public void Plain_lines_come_for_a_phase_a_tenth_or_after_a_while_only()
+    {
+        var view = View();
+        view.Update(At(0));
+        for (var done = 1; done <= 100; done++)
+        {
+            _clock.Advance(0.01);
+            view.Update(At(done));
+        }
+
+        Assert.Equal(11, Lines.Length);
+        Assert.Equal("[  0 %] solving: 0 of 100 units", Lines[0]);
+        Assert.Equal("[100 %] solving: 100 of 100 units", Lines[^1]);
+    }
+
+    [Fact]
+    public void A_slow_job_gives_a_sign_of_life()
+    {
+        var view = View();
+        view.Update(At(0));
+        _clock.Advance(6);
+        view.Update(At(1));
+        _clock.Advance(6);
+        view.Update(At(1));
+
+        Assert.Equal(2, Lines.Length);
+        Assert.Contains("left", Lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_line_names_reused_units_and_the_layer()
+    {
+        View().Update(At(40) with { Reused = 30, Current = "/fc/Gemm" });
+
+        Assert.Equal("[ 40 %] solving: 40 of 100 units, 30 reused, /fc/Gemm", Lines[0]);
+    }
+
+    private static ProgressSnapshot At(int done) => new("solving", done, 100, 0, done, 0, 100, null);
+
+    private PlainProgress View() => new(new Terminal { Output = _written, Error = _written }.ForPeople(json: false), _clock);
+
+    private sealed class ManualClock : TimeProvider
+    {
+        private long _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _ticks;
+
+        public void Advance(double seconds) => _ticks += TimeSpan.FromSeconds(seconds).Ticks;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using Orchestrator.Cli.Output;
+
+namespace Orchestrator.Cli.Tests;
+
+/// <summary>Runs the command line in memory.</summary>
+internal sealed class TestConsole(string? workingFolder = null) : IDisposable
+{
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    public string Output => _output.ToString();
+
+    public string Error => _error.ToString();
+
+    public CancellationToken Interruption { get; init; }
+
+    public JsonElement Json => JsonDocument.Parse(Output).RootElement;
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    public Task<int> RunAsync(params string[] arguments) => OrcCommand.InvokeAsync(arguments, new Surroundings
+    {
+        Terminal = new Terminal { Output = _output, Error = _error },
+        Clock = TimeProvider.System,
+        WorkingFolder = workingFolder ?? Path.GetTempPath(),
+        Interruption = Interruption,
+        Cores = 2,
+    });
+}
