@@ -20,8 +20,8 @@ public abstract record UnitSpec
     public abstract int MethodVersion { get; }
 }
 
-/// <summary>Parse a model. Input: model.</summary>
-public sealed record OutlineSpec : UnitSpec
+/// <summary>Parse a model. Input: model. Output: outline (JSON).</summary>
+public sealed record OutlineSpec(BatchNormMode BatchNorm) : UnitSpec
 {
     public override int MethodVersion => 1;
 }

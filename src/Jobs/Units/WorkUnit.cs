@@ -49,6 +49,9 @@ public static class Roles
     public const string Model = "model";
     public const string Data = "data";
 
+    /// <summary>A model outline as JSON.</summary>
+    public const string Outline = "outline";
+
     /// <summary>Σ x·xᵀ of one shard, double [groups × columns × columns]; one output per layer: <c>gram/{layer index}</c>.</summary>
     public const string Gram = "gram";
 
@@ -60,6 +63,9 @@ public static class Roles
 
     /// <summary>A layer's weights, float32 [rows × columns], columns in the order (ci, kh, kw).</summary>
     public const string Weights = "weights";
+
+    /// <summary>A layer's weights before any step, as <see cref="Weights"/>: what losses are measured against after the first step.</summary>
+    public const string Original = "original";
 
     /// <summary>Elimination order, int32 [rows × steps]: column (or block) removed at each step.</summary>
     public const string Order = "order";

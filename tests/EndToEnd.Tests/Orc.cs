@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Orchestrator.EndToEnd.Tests;
+
+/// <summary>The real command in a process of its own, as a user starts it.</summary>
+internal static class Orc
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+
+    public static string Executable { get; } =
+        Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "orc.exe" : "orc");
+
+    public static async Task<OrcResult> RunAsync(string folder, params string[] arguments)
+    {
+        using var process = Start(folder, arguments);
+        using var patience = new CancellationTokenSource(s_patience);
+        var output = process.StandardOutput.ReadToEndAsync(patience.Token);
+        var errors = process.StandardError.ReadToEndAsync(patience.Token);
+        await process.WaitForExitAsync(patience.Token);
+        return new OrcResult(process.ExitCode, await output, await errors);
+    }
+
+    public static Process Start(string folder, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Executable, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return Process.Start(start) ?? throw new InvalidOperationException("orc did not start.");
+    }
+}
+
+internal sealed record OrcResult(int Code, string Output, string Errors)
+{
+    public JsonElement Json => JsonDocument.Parse(Output).RootElement;
+
+    public OrcResult Expect(int code)
+    {
+        Assert.True(Code == code, $"orc ended with {Code}, not {code}.\n{Output}\n{Errors}");
+        return this;
+    }
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Top-1 of the main sample under the settings that the original OBC code was measured with, beside its figures.
+# usage: tests/reference-accuracy.sh [keep|fold] [SLOTS]       Fails where we are more than 0.3 points below the reference.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+batch_norm=${1:-keep}
+slots=${2:-2}
+orc=${ORC:-artifacts/bin/Cli/release/orc}
+sample=src/Samples/fashion-resnet14
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp "$sample"/*.onnx "$sample"/*.npz "$work"
+
+# name | reference top-1 of the original code | compress
+settings='
+OBQ 4 bit|93.26|{method: obq, bits: 4, damping: 0}
+OBQ 3 bit|93.20|{method: obq, bits: 3, damping: 0}
+OBQ 2 bit|91.84|{method: obq, bits: 2, damping: 0}
+2:4|93.23|{method: nm, pattern: "2:4", damping: 0}
+50 % unstructured|93.17|{method: exact-obs, sparsity: 0.5, select: sort, damping: 0}
+70 % unstructured|92.60|{method: exact-obs, sparsity: 0.7, select: sort, damping: 0}
+80 % unstructured|91.72|{method: exact-obs, sparsity: 0.8, select: sort, damping: 0}
+90 % unstructured|66.27|{method: exact-obs, sparsity: 0.9, select: sort, damping: 0}
+50 % unstructured, heap|93.17|{method: exact-obs, sparsity: 0.5, damping: 0}
+70 % unstructured, heap|92.60|{method: exact-obs, sparsity: 0.7, damping: 0}
+80 % unstructured, heap|91.72|{method: exact-obs, sparsity: 0.8, damping: 0}
+90 % unstructured, heap|66.27|{method: exact-obs, sparsity: 0.9, damping: 0}
+RTN 4 bit|93.17|{method: rtn, bits: 4}
+RTN 3 bit|70.05|{method: rtn, bits: 3}
+RTN 2 bit|58.76|{method: rtn, bits: 2}
+'
+worst=0
+echo "| setting (batch_norm: $batch_norm) | reference % | here % | seconds |"
+echo "| --- | --- | --- | --- |"
+while IFS='|' read -r name reference compress; do
+  [ -n "$name" ] || continue
+  cat > "$work/recipe.yaml" <<R
+model: fashion_resnet14.onnx
+data:
+  calibration: {file: fashion-calibration.npz, samples: 1024}
+  evaluation: {file: fashion-test.npz, metric: top1}
+  preprocess: {scale: 0.00392156862745098, mean: [0.2860], std: [0.3530]}
+compress: [$compress]
+batch_norm: $batch_norm
+R
+  "$orc" run "$work/recipe.yaml" --slots "$slots" --json > "$work/report" 2> "$work/errors" || { cat "$work/errors" >&2; exit 1; }
+  node -e '
+    const [file, name, reference] = process.argv.slice(1);
+    const r = JSON.parse(require("fs").readFileSync(file));
+    console.log(`| ${name} | ${reference} | ${r.compressed.metric.toFixed(2)} | ${r.seconds.toFixed(1)} |`);
+    process.exit(r.compressed.metric < reference - 0.3 ? 3 : 0);
+  ' "$work/report" "$name" "$reference" || worst=1
+done <<< "$settings"
+exit "$worst"
