@@ -1,0 +1,122 @@
+using Orchestrator.Compression.Hessians;
+using Orchestrator.Jobs;
+using Orchestrator.Numerics;
+
+namespace Orchestrator.Compression.Solvers;
+
+/// <summary>
+/// Eliminates one row after another in float and proves each result: the losses of the steps must add up to ½·Δw·H·Δwᵀ, taken
+/// in double (algorithms.md 5.12). A row that fails the proof, or whose Hessian is too ill-conditioned, is computed in double
+/// from the double inverse; one that fails even then gets more damping. What a row gets depends on that row alone.
+/// </summary>
+internal sealed class RowEngine : IDisposable
+{
+    /// <summary>Beyond it float carries too few digits through a chain of downdates to be worth a try.</summary>
+    public const double LargestSingleInflation = 1e5;
+
+    /// <summary>Relative difference between the sum of the steps and the loss of the result.</summary>
+    public const double DriftTolerance = 1e-3;
+
+    // Losses this small against that of removing the whole row are rounding errors of float weights, not drift.
+    private const double NoiseFloor = 1e-9;
+
+    private readonly SolverInput _input;
+    private readonly RescueLog _rescues;
+    private readonly IRowElimination<float> _single;
+    private readonly float[] _singleWeights;
+    private IRowElimination<double>? _double;
+
+    public RowEngine(SolverInput input, RescueLog rescues)
+    {
+        _input = input;
+        _rescues = rescues;
+        _single = new EagerElimination<float>(input.Columns, input.Width);
+        _singleWeights = new float[input.Columns];
+    }
+
+    /// <summary>Runs a method on one row.</summary>
+    /// <param name="before">The row at entry [columns].</param>
+    /// <param name="after">The row at exit [columns].</param>
+    /// <param name="order">As of <see cref="IRowElimination{T}"/>; its length limits the steps.</param>
+    /// <returns>Steps made.</returns>
+    /// <exception cref="InputException">The row's Hessian cannot be used at any damping.</exception>
+    public int Eliminate(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses, CancellationToken cancellationToken)
+    {
+        before.CopyTo(after);
+        if (system.Hessian.Columns == 0)
+            return 0;
+        if (system.Inflation > LargestSingleInflation)
+        {
+            _rescues.IllConditionedRow(system.Inflation);
+        }
+        else
+        {
+            var result = Single(method, system, before, after, order, losses);
+            var drift = Drift(result, system, before, after, losses);
+            if (drift <= DriftTolerance)
+                return result.Steps;
+            _rescues.DriftedRow(drift);
+        }
+
+        return InDouble(method, system, before, after, order, losses, cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        _single.Dispose();
+        _double?.Dispose();
+    }
+
+    private EliminationResult Single(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses)
+    {
+        for (var j = 0; j < before.Length; j++)
+            _singleWeights[j] = (float)before[j];
+        var result = method.Run(_single, system.SingleInverse, system.Columns, _singleWeights, order, losses);
+        for (var j = 0; j < after.Length; j++)
+            after[j] = _singleWeights[j];
+        return result;
+    }
+
+    private int InDouble(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses, CancellationToken cancellationToken)
+    {
+        _double ??= new EagerElimination<double>(_input.Columns, _input.Width);
+        var current = system;
+        try
+        {
+            while (true)
+            {
+                before.CopyTo(after);
+                var result = method.Run(_double, current.Inverse, current.Columns, after, order, losses);
+                if (Drift(result, current, before, after, losses) <= DriftTolerance)
+                    return result.Steps;
+                var raised = current.Raise(_input.Width, cancellationToken) ?? throw DampedInverse.NotSemidefinite();
+                _rescues.Damping(_input.Damping, raised.MeanDiagonal, raised.Lambda);
+                if (!ReferenceEquals(current, system))
+                    current.Dispose();
+                current = raised;
+            }
+        }
+        finally
+        {
+            if (!ReferenceEquals(current, system))
+                current.Dispose();
+        }
+    }
+
+    /// <summary>|Σ dL − ½·Δw·H·Δwᵀ| relative to the latter; infinite where the elimination broke down.</summary>
+    private static double Drift(EliminationResult result, RowSystem system, ReadOnlySpan<double> before, ReadOnlySpan<double> after, ReadOnlySpan<double> losses)
+    {
+        if (!result.Completed)
+            return double.PositiveInfinity;
+        var sum = 0.0;
+        foreach (var loss in losses[..result.Steps])
+            sum += loss;
+        var loss0 = system.Loss(before, after);
+        var difference = Math.Abs(sum - loss0);
+        if (difference <= DriftTolerance * loss0)
+            return 0;
+        var noise = NoiseFloor * system.Loss(before, []);
+        var drift = difference / Math.Max(loss0, noise / DriftTolerance);
+        return double.IsNaN(drift) ? double.PositiveInfinity : drift;
+    }
+}
