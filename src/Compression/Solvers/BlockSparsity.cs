@@ -17,7 +17,7 @@ internal static class BlockSparsity
     public static SolvedRows Finish(SolverInput input, int blockSize, ReadOnlySpan<int> order, ReadOnlySpan<int> counts, CancellationToken cancellationToken) =>
         ClosedForm.Finish(input, blockSize, order, counts, cancellationToken);
 
-    private sealed class PruneBlocks(int blockSize) : IRowMethod
+    internal sealed class PruneBlocks(int blockSize) : IRowMethod
     {
         public EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
             where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

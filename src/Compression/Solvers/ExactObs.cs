@@ -18,7 +18,7 @@ internal static class ExactObs
     public static SolvedRows Finish(SolverInput input, ReadOnlySpan<int> order, ReadOnlySpan<int> counts, CancellationToken cancellationToken) =>
         ClosedForm.Finish(input, 1, order, counts, cancellationToken);
 
-    private sealed class Prune : IRowMethod
+    internal sealed class Prune : IRowMethod
     {
         public EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
             where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

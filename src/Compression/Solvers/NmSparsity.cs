@@ -36,7 +36,7 @@ internal static class NmSparsity
         return new(weights, rescues.ToList());
     }
 
-    private sealed class PruneGroups(int keep, int group) : IRowMethod
+    internal sealed class PruneGroups(int keep, int group) : IRowMethod
     {
         public EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
             where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

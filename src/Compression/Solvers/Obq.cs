@@ -36,7 +36,7 @@ internal static class Obq
         return result.Build(rescues.ToList());
     }
 
-    private sealed class Quantize(RowGrid<float> grid, Memory<int> codes) : IRowMethod
+    internal sealed class Quantize(RowGrid<float> grid, Memory<int> codes) : IRowMethod
     {
         public EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
             where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

@@ -22,15 +22,15 @@ internal sealed class RowEngine : IDisposable
 
     private readonly SolverInput _input;
     private readonly RescueLog _rescues;
-    private readonly IRowElimination<float> _single;
+    private readonly EagerElimination<float> _single;
     private readonly float[] _singleWeights;
-    private IRowElimination<double>? _double;
+    private EagerElimination<double>? _double;
 
     public RowEngine(SolverInput input, RescueLog rescues)
     {
         _input = input;
         _rescues = rescues;
-        _single = new EagerElimination<float>(input.Columns, input.Width);
+        _single = new(input.Columns, input.Width);
         _singleWeights = new float[input.Columns];
     }
 
@@ -79,7 +79,7 @@ internal sealed class RowEngine : IDisposable
 
     private int InDouble(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses, CancellationToken cancellationToken)
     {
-        _double ??= new EagerElimination<double>(_input.Columns, _input.Width);
+        _double ??= new(_input.Columns, _input.Width);
         var current = system;
         try
         {
