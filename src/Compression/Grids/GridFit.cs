@@ -30,17 +30,23 @@ public static class GridFit
         ArgumentOutOfRangeException.ThrowIfLessThan(bits, MinimumBits);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, MaximumBits);
         var range = WeightRange.Of(row, bits, scheme);
-        return kind == GridKind.Mse ? RangeSearch.Best(row, range, bits, scheme).Grid : FromRange(range, bits, scheme);
+        return kind == GridKind.Mse ? RangeSearch.Best(row, range, bits, scheme).Grid : FromRange(range, 1, bits, scheme);
     }
 
-    /// <summary>Scale and zero of a range that holds 0: s = (max − min) / (2^b − 1), z = round(−min / s), or 2^(b−1) where the grid is symmetric.</summary>
-    internal static RowGrid<float> FromRange(WeightRange range, int bits, QuantizationScheme scheme)
+    /// <summary>
+    /// Scale and zero of a range shrunken by a factor: s = factor · (max − min) / (2^b − 1), z = round(−min / s), or 2^(b−1) where
+    /// the grid is symmetric.
+    /// </summary>
+    internal static RowGrid<float> FromRange(WeightRange range, double factor, int bits, QuantizationScheme scheme)
     {
         var maximumCode = (1 << bits) - 1;
-        var scale = (float)((range.Maximum - range.Minimum) / maximumCode);
+        var width = range.Maximum - range.Minimum;
+        var scale = (float)(factor * width / maximumCode);
+
+        // The factor cancels in min / s. Taken from the range itself, a tie such as 7.5 is seen as one, not broken by the scale's rounding.
         var zero = scheme == QuantizationScheme.Symmetric
             ? 1 << (bits - 1)
-            : (int)Math.Round(-range.Minimum / scale);
+            : (int)Math.Round(-range.Minimum * maximumCode / width);
         return new(scale, zero, maximumCode);
     }
 }

@@ -50,7 +50,7 @@ internal static class RangeSearch
     }
 
     private static RowGrid<float> Candidate(WeightRange range, int step, int bits, QuantizationScheme scheme) =>
-        GridFit.FromRange(range.Shrink(1 - step * Step), bits, scheme);
+        GridFit.FromRange(range, 1 - step * Step, bits, scheme);
 
     private static void AddErrors(ReadOnlySpan<float> row, ReadOnlySpan<double> scales, ReadOnlySpan<double> zeros, int maximumCode, double unit, Span<double> errors)
     {

@@ -5,8 +5,6 @@ namespace Orchestrator.Compression.Grids;
 /// <summary>The range that a grid spans. Minimum ≤ 0 ≤ Maximum, and never empty.</summary>
 internal readonly record struct WeightRange(double Minimum, double Maximum)
 {
-    public WeightRange Shrink(double factor) => new(factor * Minimum, factor * Maximum);
-
     /// <summary>
     /// The row's extremes widened to hold 0. Symmetric: [−a, a] with a = max |w|, also where no weight is negative (keeping the
     /// minimum at 0 there, as the reference code does, would clip the upper half of the values).

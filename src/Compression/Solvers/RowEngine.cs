@@ -22,9 +22,9 @@ internal sealed class RowEngine : IDisposable
 
     private readonly SolverInput _input;
     private readonly RescueLog _rescues;
-    private readonly EagerElimination<float> _single;
+    private readonly ObsElimination<float> _single;
     private readonly float[] _singleWeights;
-    private EagerElimination<double>? _double;
+    private ObsElimination<double>? _double;
 
     public RowEngine(SolverInput input, RescueLog rescues)
     {
