@@ -47,7 +47,7 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
         // Row 0 is the row being formed, row 1 a compacted pending vector; both are written a little past their end.
         _row = new Matrix<T>(2, padded + TileColumns + TileRows);
         _packedRows = new Matrix<T>(padded / TileRows + 1, TileRows * capacity + TSimd.Count);
-        _packedColumns = new Matrix<T>(padded / TileColumns + 1, TileColumns * capacity);
+        _packedColumns = new Matrix<T>(padded / TileColumns + 1, TileColumns * capacity + Matrix<T>.Alignment / sizeof(T));
         _survivors = new int[maximumColumns];
         _newPositions = new int[padded];
         _offsets = new int[padded / TSimd.Count];
@@ -116,13 +116,16 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
             var rows = Math.Min(RowBlock, m - i);
             for (var r = i; r < i + rows; r++)
                 CompactPrefix(_base + _survivors[r] * _stride, target + r * stride, _survivors[r] + 1);
+            var ahead = new Lookahead(this, i + rows, Math.Min(i + rows + RowBlock, m));
             for (var j = 0; j * TileColumns < i + rows; j++)
             {
                 var columns = _packedColumns.Pointer + (nint)j * _packedColumns.Stride;
                 for (var r = i; r < i + rows; r += TileRows)
                 {
-                    if (j * TileColumns < r + TileRows)
-                        Gemm<T, V, TSimd>.AddTile(_packedRows.Pointer + (nint)(r / TileRows) * _packedRows.Stride, columns, Count, target + r * stride + j * TileColumns, stride);
+                    if (j * TileColumns >= r + TileRows)
+                        continue;
+                    ahead.Step();
+                    Gemm<T, V, TSimd>.AddTile(_packedRows.Pointer + (nint)(r / TileRows) * _packedRows.Stride, columns, Count, target + r * stride + j * TileColumns, stride);
                 }
             }
         }
@@ -161,6 +164,28 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
         _packedRows.Dispose();
         _packedColumns.Dispose();
         _workspace?.Dispose();
+    }
+
+    /// <summary>Brings the source of the next rows into the cache, a few lines at a time, while the current ones are computed.</summary>
+    private ref struct Lookahead(PendingInverse<T, V, TSimd> owner, int row, int end)
+    {
+        /// <summary>A tile takes as long as this many lines need, and a block has as many tiles as make them enough.</summary>
+        private const int LinesPerStep = 8;
+
+        private int _row = row;
+        private T* _next = row < end ? owner._base + owner._survivors[row] * owner._stride : null;
+
+        public void Step()
+        {
+            if (_row >= end)
+                return;
+            for (var line = 0; line < LinesPerStep; line++)
+                Cache.Prefetch((byte*)_next + line * Cache.Line);
+            _next += LinesPerStep * Cache.Line / sizeof(T);
+            var source = owner._survivors[_row];
+            if (_next > owner._base + source * owner._stride + source && ++_row < end)
+                _next = owner._base + owner._survivors[_row] * owner._stride;
+        }
     }
 
     private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
