@@ -7,14 +7,18 @@ namespace Orchestrator.Compression.Models;
 /// <param name="provider">Null runs on the CPU.</param>
 public sealed class ModelRuntime(OrtEnvironment environment, ExecutionProvider? provider = null)
 {
-    public Session Open(OnnxModel model) => Open(model.ToBytes());
+    public OrtEnvironment Environment { get; } = environment;
 
-    /// <exception cref="OrtException">The runtime refuses the model.</exception>
-    public Session Open(ReadOnlySpan<byte> model)
+    public SessionOptions Options()
     {
         var options = new SessionOptions();
         if (provider is not null)
             options.Providers.Add(provider);
-        return Session.FromBytes(environment, model, options);
+        return options;
     }
+
+    public Session Open(OnnxModel model) => Open(model.ToBytes());
+
+    /// <exception cref="OrtException">The runtime refuses the model.</exception>
+    public Session Open(ReadOnlySpan<byte> model) => Session.FromBytes(Environment, model, Options());
 }

@@ -116,6 +116,8 @@ public sealed class LayerPipeline : IUnitPipeline
             inputs.Add(Output(Roles.Inverse, new UnitPlace(place.Stage - 1, 0)));
         }
 
+        if (stepIndex > 0 && part != Part.Trace)
+            inputs.Add(new PlannedInput(Roles.Original, new FromUnit(s_hessian, Roles.Weights)));
         var phase = part switch { Part.Trace => RowsPhase.Trace, Part.Finish => RowsPhase.Finish, _ => RowsPhase.Solve };
         var spec = new RowsSpec(_layer.Shape, step.Step, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow };
         var row = part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);

@@ -54,13 +54,13 @@ public sealed record InverseSpec(LayerRef Layer, int Groups, int Columns, double
 /// <summary>What a rows unit does with its step.</summary>
 public enum RowsPhase
 {
-    /// <summary>Weights from start to end: nm, obq, rtn. Inputs: weights (one or more blobs, consecutive rows from <see cref="RowsSpec.WeightsFirstRow"/> on), hessian, and inverse where the plan has one. Outputs: weights, and codes, scales, zeros where the step quantizes; all of this unit's rows.</summary>
+    /// <summary>Weights from start to end: nm, obq, rtn. Inputs: weights (one or more blobs, consecutive rows from <see cref="RowsSpec.WeightsFirstRow"/> on), hessian, inverse where the plan has one, and original (the layer's weights before any step) after the first step. Outputs: weights, and codes, scales, zeros where the step quantizes; all of this unit's rows.</summary>
     Solve = 1,
 
     /// <summary>Full elimination order and losses: exact-obs, block. Inputs as Solve. Outputs: order, losses; of this unit's rows.</summary>
     Trace = 2,
 
-    /// <summary>Final weights by the closed form. Inputs: weights (as Solve), hessian, order (one blob, this unit's rows), counts (the whole layer's). Output: weights of this unit's rows.</summary>
+    /// <summary>Final weights by the closed form. Inputs: weights (as Solve), hessian, order (one blob, this unit's rows), counts (the whole layer's), original as Solve. Output: weights of this unit's rows.</summary>
     Finish = 3,
 }
 
