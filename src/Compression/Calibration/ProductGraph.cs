@@ -1,0 +1,152 @@
+using Orchestrator.Jobs;
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+using Orchestrator.Onnx.Shapes;
+
+namespace Orchestrator.Compression.Calibration;
+
+/// <summary>Adds to a graph the products X·Xᵀ of layers' inputs; the columns of X are positions or tokens (algorithms.md 0.1).</summary>
+internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
+{
+    private const int StridedSliceOpset = 10;
+
+    /// <summary>From here on 10 of 16 products outweigh the copies that splitting takes (measured, one core, AVX2).</summary>
+    private const int SplitColumns = 400;
+
+    private const int SplitParts = 4;
+
+    private readonly Dictionary<string, string> _channelsFirst = [];
+
+    /// <summary>Layers with one input and one geometry, as at a branch, share their product.</summary>
+    private readonly Dictionary<string, string> _products = [];
+
+    /// <summary>The value that feeds a node of the layer.</summary>
+    public static string InputOf(Layer layer, Node node) => node.Inputs[layer.Kind == LayerKind.FeaturesBeforeLast ? 1 : 0];
+
+    /// <summary>
+    /// X·Xᵀ of one node as [columns, columns], or [groups, columns, columns] for a grouped convolution, in float32. Zero padding is part
+    /// of X; its rows are in the order (ci, kernel position).
+    /// </summary>
+    /// <param name="node">The layer's node or one that shares its weight.</param>
+    /// <exception cref="InputException">The size of the inputs cannot be known.</exception>
+    public string Product(Layer layer, Node node)
+    {
+        var input = InputOf(layer, node);
+        switch (layer.Kind)
+        {
+            case LayerKind.Convolution:
+                return Convolution(layer, node, input);
+            case LayerKind.FeaturesLast:
+                var tokens = builder.Reshape(Real(layer, input), -1, layer.Columns);
+                return builder.Gemm(tokens, tokens, transA: true);
+            default:
+                var features = builder.Reshape(builder.Transpose(Real(layer, input), FeaturesFirst(node, input)), layer.Columns, -1);
+                return Square(features, layer.Columns);
+        }
+    }
+
+    private string Convolution(Layer layer, Node node, string input)
+    {
+        var geometry = ConvolutionGeometry.Of(node, layer.Weight.Tensor.Shape, shapes.Find(input), out var reason)
+            ?? throw new InputException("layer-geometry", node.Name, $"The inputs of '{node.Name}' cannot be collected: {reason}.", "Skip the layer, or export the model with fixed sizes.");
+        var key = string.Join('|', input, layer.Groups, Text(geometry.Kernel), Text(geometry.Strides), Text(geometry.Dilations), Text(geometry.PadsBefore), Text(geometry.PadsAfter));
+        if (_products.TryGetValue(key, out var product))
+            return product;
+        var channels = (long)layer.Columns / layer.KernelPositions * layer.Groups;
+        var first = ChannelsFirst(layer, input, geometry.Kernel.Count);
+        var columns = geometry.IsPointwise ? first : Unfold(first, channels, geometry);
+        product = layer.Groups == 1 ? Square(builder.Reshape(columns, layer.Columns, -1), layer.Columns) : SquareGroups(builder.Reshape(columns, layer.Groups, layer.Columns, -1));
+        _products.Add(key, product);
+        return product;
+    }
+
+    /// <summary>The full symmetric product. Of wide matrices only the blocks on and below the diagonal are multiplied.</summary>
+    private string Square(string matrix, long columns)
+    {
+        if (columns < SplitColumns || columns % SplitParts != 0)
+            return builder.Gemm(matrix, matrix, transB: true);
+        var size = columns / SplitParts;
+        string[] parts = [.. Enumerable.Range(0, SplitParts).Select(part => builder.Slice(matrix, 0, part * size, (part + 1) * size))];
+        var blocks = new string[SplitParts, SplitParts];
+        for (var i = 0; i < SplitParts; i++)
+        {
+            for (var j = 0; j <= i; j++)
+            {
+                blocks[i, j] = builder.Gemm(parts[i], parts[j], transB: true);
+                if (i != j)
+                    blocks[j, i] = builder.Transpose(blocks[i, j], 1, 0);
+            }
+        }
+
+        var all = Enumerable.Range(0, SplitParts);
+        return builder.Concat(0, all.Select(i => builder.Concat(1, all.Select(j => blocks[i, j]))));
+    }
+
+    private string SquareGroups(string matrices) => builder.MatMul(matrices, builder.Transpose(matrices, 0, 2, 1));
+
+    /// <summary>[C, kernel positions, N·outputs]: one strided slice of the padded input for every kernel position.</summary>
+    private string Unfold(string value, long channels, ConvolutionGeometry geometry)
+    {
+        var padded = geometry.PadsBefore.Concat(geometry.PadsAfter).All(pad => pad == 0)
+            ? value
+            : builder.Pad(value, [0, 0, .. geometry.PadsBefore, 0, 0, .. geometry.PadsAfter]);
+        var slices = Positions(geometry.Kernel).Select(position => builder.Reshape(At(padded, position, geometry), channels, 1, -1)).ToArray();
+        return slices.Length == 1 ? slices[0] : builder.Concat(1, slices);
+    }
+
+    /// <summary>The element that one kernel position meets at every output position.</summary>
+    private string At(string value, long[] position, ConvolutionGeometry geometry)
+    {
+        var axes = position.Length;
+        long[] starts = [.. position.Select((at, axis) => at * geometry.Dilations[axis])];
+        // Counted from the end, so that the size of the input need not be known.
+        long[] ends = [.. position.Select((at, axis) => geometry.Kernel[axis] - 1 - at is > 0 and var left ? -left * geometry.Dilations[axis] : int.MaxValue)];
+        if (builder.Opset >= StridedSliceOpset)
+            return builder.Slice(value, [.. Enumerable.Range(2, axes).Select(axis => (long)axis)], starts, ends, [.. geometry.Strides]);
+        for (var axis = 0; axis < axes; axis++)
+            value = builder.Slice(value, axis + 2, starts[axis], ends[axis]);
+        // Older operator sets have no slice with steps; a maximum over one element is one.
+        return geometry.Strides.All(stride => stride == 1)
+            ? value
+            : builder.Add("MaxPool", [value], NodeAttribute.Ints("kernel_shape", Enumerable.Repeat(1L, axes)), NodeAttribute.Ints("strides", geometry.Strides));
+    }
+
+    /// <summary>[C, N, …]: moving the channels to the front once is cheaper than moving the unfolded columns.</summary>
+    private string ChannelsFirst(Layer layer, string input, int axes)
+    {
+        if (!_channelsFirst.TryGetValue(input, out var result))
+        {
+            result = builder.Transpose(Real(layer, input), [1, 0, .. Enumerable.Range(2, axes).Select(axis => (long)axis)]);
+            _channelsFirst.Add(input, result);
+        }
+
+        return result;
+    }
+
+    private string Real(Layer layer, string input) =>
+        layer.Weight.Tensor.ElementType == ElementType.Float32 ? input : builder.Cast(input, ElementType.Float32);
+
+    private IEnumerable<long> FeaturesFirst(Node node, string input)
+    {
+        var rank = shapes.Find(input)?.Count
+            ?? throw new InputException("layer-geometry", node.Name, $"The number of dimensions of '{input}', which feeds '{node.Name}', is not known.", "Skip the layer, or export the model with shapes.");
+        return Enumerable.Range(0, rank).Where(axis => axis != rank - 2).Prepend(rank - 2).Select(axis => (long)axis);
+    }
+
+    private static string Text(IReadOnlyList<long> numbers) => string.Join(',', numbers);
+
+    /// <summary>All positions of a kernel, the last axis fastest.</summary>
+    private static IEnumerable<long[]> Positions(IReadOnlyList<long> kernel)
+    {
+        var position = new long[kernel.Count];
+        while (true)
+        {
+            yield return [.. position];
+            var axis = kernel.Count - 1;
+            while (axis >= 0 && ++position[axis] == kernel[axis])
+                position[axis--] = 0;
+            if (axis < 0)
+                yield break;
+        }
+    }
+}
