@@ -11,11 +11,14 @@ namespace Orchestrator.Compression.Solvers;
 /// </summary>
 internal sealed class RowEngine : IDisposable
 {
-    /// <summary>Beyond it float carries too few digits through a chain of downdates to be worth a try.</summary>
-    public const double LargestSingleInflation = 1e5;
+    /// <summary>
+    /// Beyond it float carries too few digits through a chain of downdates to be worth a try. Measured on correlated inputs of 256
+    /// columns: losses of float and double results agree to five digits up to 7e4, and part at 7e5.
+    /// </summary>
+    public const double LargestSingleInflation = 2e4;
 
-    /// <summary>Relative difference between the sum of the steps and the loss of the result.</summary>
-    public const double DriftTolerance = 1e-3;
+    /// <summary>In double, relative difference between the sum of the steps and the loss of the result.</summary>
+    public const double DoubleDrift = 1e-3;
 
     // Losses this small against that of removing the whole row are rounding errors of float weights, not drift.
     private const double NoiseFloor = 1e-9;
@@ -53,7 +56,7 @@ internal sealed class RowEngine : IDisposable
         {
             var result = Single(method, system, before, after, order, losses);
             var drift = Drift(result, system, before, after, losses);
-            if (drift <= DriftTolerance)
+            if (drift <= method.SingleDrift)
                 return result.Steps;
             _rescues.DriftedRow(drift);
         }
@@ -87,7 +90,7 @@ internal sealed class RowEngine : IDisposable
             {
                 before.CopyTo(after);
                 var result = method.Run(_double, current.Inverse, current.Columns, after, order, losses);
-                if (Drift(result, current, before, after, losses) <= DriftTolerance)
+                if (Drift(result, current, before, after, losses) <= DoubleDrift)
                     return result.Steps;
                 var raised = current.Raise(_input.Width, cancellationToken) ?? throw DampedInverse.NotSemidefinite();
                 _rescues.Damping(_input.Damping, raised.MeanDiagonal, raised.Lambda);
@@ -109,14 +112,15 @@ internal sealed class RowEngine : IDisposable
         if (!result.Completed)
             return double.PositiveInfinity;
         var sum = 0.0;
-        foreach (var loss in losses[..result.Steps])
-            sum += loss;
-        var loss0 = system.Loss(before, after);
-        var difference = Math.Abs(sum - loss0);
-        if (difference <= DriftTolerance * loss0)
+        foreach (var growth in losses[..result.Steps])
+            sum += growth;
+        var loss = system.Loss(before, after);
+        var difference = Math.Abs(sum - loss);
+        if (difference > DoubleDrift * loss)
+            difference = Math.Max(0, difference - NoiseFloor * system.Loss(before, []));
+        if (difference == 0)
             return 0;
-        var noise = NoiseFloor * system.Loss(before, []);
-        var drift = difference / Math.Max(loss0, noise / DriftTolerance);
+        var drift = difference / loss;
         return double.IsNaN(drift) ? double.PositiveInfinity : drift;
     }
 }

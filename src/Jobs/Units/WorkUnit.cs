@@ -58,7 +58,7 @@ public static class Roles
     /// <summary>Averaged, undamped Hessian (2/N)·Σ x·xᵀ, double [groups × columns × columns].</summary>
     public const string Hessian = "hessian";
 
-    /// <summary>Inverse of the damped Hessian, double [groups × columns × columns].</summary>
+    /// <summary>Inverse of the damped Hessian, double [groups × columns × columns], followed by the absolute damping of each group, double [groups].</summary>
     public const string Inverse = "inverse";
 
     /// <summary>A layer's weights, float32 [rows × columns], columns in the order (ci, kh, kw).</summary>
