@@ -43,13 +43,11 @@ internal sealed class RowSystem : IDisposable
     /// <summary>The same problem, damped more; null at the end of the ladder.</summary>
     public RowSystem? Raise(KernelWidth width, CancellationToken cancellationToken)
     {
-        foreach (var higher in DampedInverse.Ladder(MeanDiagonal, Lambda).Skip(1).Take(1))
-        {
-            var (inverse, lambda) = DampedInverse.Of(Hessian, MeanDiagonal, higher, width, cancellationToken);
-            return new(Hessian, false, inverse, true, lambda, MeanDiagonal, Columns);
-        }
-
-        return null;
+        var higher = DampedInverse.Ladder(MeanDiagonal, Lambda).ElementAtOrDefault(1);
+        if (higher == 0)
+            return null;
+        var (inverse, lambda) = DampedInverse.Of(Hessian, MeanDiagonal, higher, width, cancellationToken);
+        return new(Hessian, false, inverse, true, lambda, MeanDiagonal, Columns);
     }
 
     /// <summary>½·δ·(H + λI)·δᵀ of a change of the row; places outside the map do not change.</summary>
