@@ -1,0 +1,33 @@
+using Orchestrator.Compression.Models;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Onnx;
+
+namespace Orchestrator.Worker.Units;
+
+/// <summary>The last prepared model: all units of a job ask for the same one. Each gets a copy, whose tensors share their content.</summary>
+internal sealed class PreparedModels : IDisposable
+{
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private (string Sha256, BatchNormMode BatchNorm, OnnxModel Model)? _last;
+
+    public async Task<OnnxModel> GetAsync(BlobRef blob, BatchNormMode batchNorm, UnitInputs inputs)
+    {
+        await _turn.WaitAsync(inputs.CancellationToken);
+        try
+        {
+            if (_last is { } last && last.Sha256 == blob.Sha256 && last.BatchNorm == batchNorm)
+                return last.Model.Clone();
+            var bytes = await inputs.BytesAsync(blob);
+            var model = ModelPreparation.Prepare(ModelPreparation.Load(bytes.Span, Roles.Model), batchNorm);
+            _last = (blob.Sha256, batchNorm, model);
+            return model.Clone();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public void Dispose() => _turn.Dispose();
+}
