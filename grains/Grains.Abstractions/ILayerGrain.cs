@@ -10,8 +10,8 @@ public interface ILayerGrain : IUnitOwnerGrain
     public Task StartAsync(LayerStart start, CancellationToken cancellationToken);
 
     /// <summary>Makes a damaged result blob again; the layer ends once more.</summary>
-    public Task RepairAsync(BlobRef damaged, CancellationToken cancellationToken);
+    public Task RepairAsync(JobPlace job, BlobRef damaged, CancellationToken cancellationToken);
 
-    /// <summary>When the call returns the layer commits nothing any more.</summary>
-    public Task StopAsync(CancellationToken cancellationToken);
+    /// <summary>When the call returns the layer commits nothing for this run any more, even where the start comes later.</summary>
+    public Task StopAsync(JobPlace job, CancellationToken cancellationToken);
 }

@@ -28,8 +28,8 @@ public interface IModelGrain : IUnitOwnerGrain
     public Task LayerEndedAsync(LayerEnd ended, CancellationToken cancellationToken);
 
     /// <summary>From a layer: one of the statistics it was started with is damaged.</summary>
-    public Task LayerStarvedAsync(int layer, BlobRef damaged, CancellationToken cancellationToken);
+    public Task LayerStarvedAsync(JobPlace place, int layer, BlobRef damaged, CancellationToken cancellationToken);
 
     /// <summary>From a layer: the store fails.</summary>
-    public Task StoreFailedAsync(string reason, CancellationToken cancellationToken);
+    public Task StoreFailedAsync(JobPlace place, string reason, CancellationToken cancellationToken);
 }

@@ -14,13 +14,21 @@ public sealed record JobPlace(string Tenant, string JobId, int Generation, int R
 /// <param name="Statistics">Its statistics blobs in shard order.</param>
 public sealed record LayerStart(JobPlace Job, int Block, PlanSettings Settings, LayerPlan Layer, IReadOnlyList<BlobRef> Statistics);
 
-/// <summary>Units of a layer that were committed since the last message.</summary>
-/// <param name="Cost">Nominal cost of all of them.</param>
+/// <summary>How much of a layer is committed, all in all.</summary>
+/// <param name="Events">What happened since the last message.</param>
+public sealed record LayerProgress(JobPlace Job, int Layer, PipelineCounts Counts, IReadOnlyList<JobEvent> Events);
+
+/// <param name="Computed">Units committed by this run.</param>
+/// <param name="Reused">Units whose commit was there already or came from another process.</param>
+/// <param name="Cost">Nominal cost of both.</param>
 /// <param name="ReusedCost">Nominal cost of the reused ones.</param>
-public sealed record LayerProgress(int Layer, int Computed, int Reused, double Cost, double ReusedCost, IReadOnlyList<JobEvent> Events);
+public readonly record struct PipelineCounts(int Computed, int Reused, double Cost, double ReusedCost)
+{
+    public static PipelineCounts operator +(PipelineCounts left, PipelineCounts right) =>
+        new(left.Computed + right.Computed, left.Reused + right.Reused, left.Cost + right.Cost, left.ReusedCost + right.ReusedCost);
+}
 
 /// <param name="Results">Result blobs, role by role, each in row order; empty where the layer failed.</param>
 /// <param name="Failure">Null when solved.</param>
-/// <param name="Units">Committed units.</param>
-/// <param name="Fold">Hex digest over their keys and outputs.</param>
-public sealed record LayerEnd(int Layer, IReadOnlyList<BlobRef> Results, Failure? Failure, LayerSummary Summary, int Units, string Fold);
+/// <param name="Fold">Hex digest over keys and outputs of its committed units.</param>
+public sealed record LayerEnd(JobPlace Job, int Layer, IReadOnlyList<BlobRef> Results, Failure? Failure, LayerSummary Summary, PipelineCounts Counts, string Fold);

@@ -8,9 +8,11 @@ public sealed record CommitRecord(string Key, string Unit, UnitKind Kind, Epoch 
 {
     public const int CurrentSchema = 1;
 
-    /// <summary>The same bytes came out, wherever they lie.</summary>
-    public bool HasOutputsOf(CommitRecord other) =>
-        Outputs.Select(o => (o.Role, o.Blob.Sha256)).SequenceEqual(other.Outputs.Select(o => (o.Role, o.Blob.Sha256)));
+    /// <summary>The same bytes came out, wherever they lie and in whichever order they were written.</summary>
+    public bool HasOutputsOf(CommitRecord other) => Digests(this).SequenceEqual(Digests(other));
+
+    private static IEnumerable<(string Role, string Sha256)> Digests(CommitRecord record) =>
+        record.Outputs.Select(o => (o.Role, o.Blob.Sha256)).OrderBy(o => o.Role, StringComparer.Ordinal);
 }
 
 /// <summary>What became of an attempt to commit.</summary>

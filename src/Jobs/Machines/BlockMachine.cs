@@ -55,7 +55,8 @@ public static class BlockMachine
     {
         BlockEvent.Stopped when !state.IsStopped => new BlockStep(state with { IsStopped = true }, [new BlockEffect.StopLayers()]),
         _ when state.IsStopped => new BlockStep(state, []),
-        BlockEvent.LayerStarted e when !state.Running.Contains(e.Layer) =>
+        // Also to a running layer: it may wait for statistics that were made again.
+        BlockEvent.LayerStarted e =>
             new BlockStep(state with { Running = state.Running.Add(e.Layer) }, [new BlockEffect.StartLayer(e.Layer)]),
         BlockEvent.LayerDamaged e when !state.Running.Contains(e.Layer) =>
             new BlockStep(state with { Running = state.Running.Add(e.Layer) }, [new BlockEffect.RepairLayer(e.Layer)]),

@@ -34,6 +34,9 @@ public abstract record ModelEvent
     /// <param name="Failure">Null when the model is written and checked.</param>
     public sealed record ResultEnded(Failure? Failure) : ModelEvent;
 
+    /// <summary>Commits can no longer be read or written.</summary>
+    public sealed record StoreFailed(string Reason) : ModelEvent;
+
     /// <summary>The user wants it to end.</summary>
     /// <param name="Resumable">The process stops, the job goes on later; otherwise the job is over.</param>
     public sealed record StopAsked(string Reason, bool Resumable) : ModelEvent;

@@ -24,6 +24,7 @@ public static class ModelMachine
             ModelEvent.ResultStarved e when state.ResultRunning => ResultStarved(state, e.Layer),
             ModelEvent.ResultEnded e when state.ResultRunning =>
                 Settle(Note(state with { ResultRunning = false, ResultEnded = true }, "The result could not be completed", e.Failure), []),
+            ModelEvent.StoreFailed e => End(Note(state, "The store failed", new Failure("store-failed", e.Reason, Retryable: true)), JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()]),
             ModelEvent.StopAsked e => End(state, e.Resumable ? JobStatus.Interrupted : JobStatus.Cancelled, e.Reason, [new ModelEffect.StopAll()]),
             _ => new ModelStep(state, []),
         };
@@ -67,7 +68,7 @@ public static class ModelMachine
         state = state with { RunningLayers = state.RunningLayers.Remove(e.Layer), StarvedLayers = state.StarvedLayers.Remove(e.Layer) };
         state = e.Failure is null
             ? state with { SolvedLayers = state.SolvedLayers.Add(e.Layer) }
-            : Note(state with { FailedLayers = state.FailedLayers.Add(e.Layer) }, $"Layer {e.Layer} was left as it was", e.Failure);
+            : Note(state with { FailedLayers = state.FailedLayers.Add(e.Layer) }, "A layer was left as it was", e.Failure);
         return Settle(state, []);
     }
 

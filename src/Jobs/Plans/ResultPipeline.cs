@@ -8,6 +8,12 @@ namespace Orchestrator.Jobs.Plans;
 /// </summary>
 public sealed class ResultPipeline : IUnitPipeline
 {
+    /// <summary>Ids of the units that evaluate the written model start with this.</summary>
+    public const string EvaluationPrefix = "evaluate/compressed/";
+
+    public const string FloatLatency = "latency/float";
+    public const string CompressedLatency = "latency/compressed";
+
     private const int CompareSamples = 64;
     private const int AssembleStage = 0;
     private const int CheckStage = 1;
@@ -35,10 +41,10 @@ public sealed class ResultPipeline : IUnitPipeline
     {
         AssembleStage => Assemble(),
         CheckStage when place.Index < _shards =>
-            Evaluation.Shard(_plan.Settings, $"evaluate/compressed/{place.Index}", Written, _plan.Settings.EvaluationShards![place.Index]),
+            Evaluation.Shard(_plan.Settings, $"{EvaluationPrefix}{place.Index}", Written, _plan.Settings.EvaluationShards![place.Index]),
         CheckStage => Compare(),
-        FloatLatencyStage => Evaluation.Latency(_plan.Settings, "latency/float", new FromBlob(_plan.Settings.Model)),
-        _ => Evaluation.Latency(_plan.Settings, "latency/compressed", Written),
+        FloatLatencyStage => Evaluation.Latency(_plan.Settings, FloatLatency, new FromBlob(_plan.Settings.Model)),
+        _ => Evaluation.Latency(_plan.Settings, CompressedLatency, Written),
     };
 
     private static InputSource Written => new FromUnit(Assembly, Roles.Model);

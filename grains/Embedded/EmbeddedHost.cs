@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Grains;
+using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Scheduling;
+using Orchestrator.Jobs.Outcomes;
+
+namespace Orchestrator.Embedded;
+
+/// <summary>Hosts the grains in this process: one activation per key, turn by turn, state in the blob store, timers by the clock. The whole control plane of <c>orc run</c>.</summary>
+public sealed class EmbeddedHost : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, Lazy<object>> _grains = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource<Exception> _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CheckpointStore _checkpoints;
+    private readonly EmbeddedHostOptions _options;
+    private int _disposed;
+
+    public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock)
+    {
+        _checkpoints = new CheckpointStore(store);
+        _options = options;
+        Clock = clock;
+        Stopping = _stopping.Token;
+        States = new GrainStateStore(store, options.Tenant);
+    }
+
+    /// <summary>Completes when a message between grains failed: a mistake of ours that no retry heals. The job will not end by itself.</summary>
+    public Task<Exception> Fault => _fault.Task;
+
+    internal TimeProvider Clock { get; }
+
+    internal GrainStateStore States { get; }
+
+    internal CancellationToken Stopping { get; }
+
+    public IModelGrain Model(string jobId) => Grain<IModelGrain>(GrainKeys.Model(jobId));
+
+    public ISchedulerGrain Scheduler => Grain<ISchedulerGrain>(GrainKeys.Scheduler);
+
+    /// <summary>Ends timers and messages. A turn under way runs to its end unseen; stop jobs first to have none.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            await _stopping.CancelAsync();
+            _stopping.Dispose();
+        }
+    }
+
+    internal TGrain Grain<TGrain>(string key)
+        where TGrain : class =>
+        (TGrain)_grains.GetOrAdd(key, k => new Lazy<object>(() => Make(typeof(TGrain), k))).Value;
+
+    internal void Observe(Task message) => _ = ObserveAsync(message);
+
+    private async Task ObserveAsync(Task message)
+    {
+        try
+        {
+            await message;
+        }
+        catch (OperationCanceledException) when (Volatile.Read(ref _disposed) == 1)
+        {
+            // The host is gone and so is everyone who would have cared.
+        }
+        catch (Exception fault)
+        {
+            _fault.TrySetResult(fault);
+        }
+    }
+
+    private object Make(Type grain, string key)
+    {
+        if (grain == typeof(IModelGrain))
+            return new EmbeddedModelGrain(Activate<IModelGrain>(key, host => new ModelGrain(host, _checkpoints, _options.Retry)));
+        if (grain == typeof(IBlockGrain))
+            return new EmbeddedBlockGrain(Activate<IBlockGrain>(key, host => new BlockGrain(host)));
+        if (grain == typeof(ILayerGrain))
+            return new EmbeddedLayerGrain(Activate<ILayerGrain>(key, host => new LayerGrain(host, _checkpoints, _options.Retry)));
+        if (grain == typeof(ISchedulerGrain))
+            return new EmbeddedSchedulerGrain(Activate<ISchedulerGrain>(key, host => new SchedulerGrain(host, _options.Leases)));
+        throw new ArgumentOutOfRangeException(nameof(grain), grain.Name, "no such grain");
+    }
+
+    private Activation<TGrain> Activate<TGrain>(string key, Func<IGrainHost, TGrain> create)
+        where TGrain : class
+    {
+        Activation<TGrain>? activation = null;
+        var host = new EmbeddedGrainHost(this, key, turn => activation!.TurnAsync(_ => turn()));
+        activation = new Activation<TGrain>(async () =>
+        {
+            var grain = create(host);
+            if (grain is IActivatedGrain activated)
+                await activated.ActivateAsync(Stopping);
+            return grain;
+        });
+        return activation;
+    }
+}
+
+/// <param name="Tenant">First segment of every blob name.</param>
+public sealed record EmbeddedHostOptions(string Tenant, RetryPolicy Retry, LeaseOptions Leases)
+{
+    public static EmbeddedHostOptions Default { get; } = new("local", RetryPolicy.Default, LeaseOptions.Default);
+}

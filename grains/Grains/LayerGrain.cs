@@ -1,0 +1,113 @@
+using Orchestrator.Checkpoints;
+using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Pipelines;
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains;
+
+/// <summary>A layer: one pipeline, told to its block when it ends and to its model as it goes on.</summary>
+public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry) : ILayerGrain
+{
+    private LayerStart? _start;
+    private LayerPipeline? _pipeline;
+    private PipelineRun? _run;
+    private JobPlace? _stopped;
+    private PipelineCounts _told;
+
+    public async Task StartAsync(LayerStart start, CancellationToken cancellationToken)
+    {
+        if (start.Job == _stopped)
+            return;
+        if (_run is null || _start!.Job != start.Job)
+        {
+            _pipeline = new LayerPipeline(start.Settings, start.Layer);
+            var context = new PipelineContext(host, checkpoints, start.Job, start.Settings.Profile, retry);
+            _run = new PipelineRun(context, new UnitOwner(OwnerKind.Layer, host.Key), _pipeline, ReportAsync);
+            _told = default;
+        }
+
+        _start = start;
+        await _run.BeginAsync(start.Statistics, cancellationToken);
+        TellProgress();
+    }
+
+    public async Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken)
+    {
+        if (_run is not null)
+        {
+            await _run.AttemptEndedAsync(ended, cancellationToken);
+            TellProgress();
+        }
+
+        await host.Peer<ISchedulerGrain>(GrainKeys.Scheduler).AcknowledgeAsync(ended.Epoch, cancellationToken);
+    }
+
+    public async Task RepairAsync(JobPlace job, BlobRef damaged, CancellationToken cancellationToken)
+    {
+        if (_run is null || _start!.Job != job)
+            return;
+        // Repaired meanwhile: the model has old names and gets the new ones.
+        if (!await _run.RepairAsync(damaged, cancellationToken) && _run.Status == PipelineStatus.Finished)
+            await ReportAsync(new PipelineReport.Finished());
+        TellProgress();
+    }
+
+    public async Task StopAsync(JobPlace job, CancellationToken cancellationToken)
+    {
+        _stopped = job;
+        if (_run is not null && _start!.Job == job)
+            await _run.StopAsync(cancellationToken);
+    }
+
+    private Task ReportAsync(PipelineReport report)
+    {
+        var job = _start!.Job;
+        var layer = _start.Layer;
+        switch (report)
+        {
+            case PipelineReport.Finished:
+                TellEnd(null);
+                break;
+            case PipelineReport.GivenUp e:
+                TellEnd(e.Failure with { Message = $"'{layer.Name}': {e.Failure.Message} (unit {e.Unit})" });
+                break;
+            case PipelineReport.Starved e:
+                host.Post(() => Model().LayerStarvedAsync(job, layer.Index, e.Damaged, host.Stopping));
+                break;
+            case PipelineReport.StoreFailed e:
+                host.Post(() => Model().StoreFailedAsync(job, e.Reason, host.Stopping));
+                break;
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private void TellEnd(Failure? failure)
+    {
+        var fold = _run!.Fold;
+        var results = failure is null
+            ? _pipeline!.ResultRoles.SelectMany(role => fold.InStage(_pipeline.ResultStage).Select(u => u.Output(role))).ToArray()
+            : [];
+        var summary = LayerFold.Summarize(_start!.Layer, fold, _pipeline!.ResultStage, failure);
+        var ended = new LayerEnd(_start.Job, _start.Layer.Index, results, failure, summary, fold.Counts, fold.Digest());
+        var block = GrainKeys.Block(_start.Job.JobId, _start.Block);
+        host.Post(() => host.Peer<IBlockGrain>(block).LayerEndedAsync(ended, host.Stopping));
+    }
+
+    private void TellProgress()
+    {
+        var events = _run!.TakeEvents();
+        if (_run.Fold.Counts == _told && events.Count == 0)
+            return;
+        _told = _run.Fold.Counts;
+        var name = _start!.Layer.Name;
+        var progress = new LayerProgress(_start.Job, _start.Layer.Index, _told, [.. events.Select(e => e.Layer is null ? e with { Layer = name } : e)]);
+        host.Post(() => Model().LayerProgressedAsync(progress, host.Stopping));
+    }
+
+    private IModelGrain Model() => host.Peer<IModelGrain>(GrainKeys.Model(_start!.Job.JobId));
+}

@@ -1,0 +1,48 @@
+using System.Security.Cryptography;
+using System.Text;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Pipelines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Reports;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Models;
+
+/// <summary>What all of a job's commits add up to.</summary>
+internal static class ModelFold
+{
+    public static JobSummary Summarize(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends, PipelineCounts counts)
+    {
+        var result = runs.Result?.Fold.InOrder().ToArray() ?? [];
+        return new JobSummary
+        {
+            Layers = [.. ends.OrderBy(e => e.Key).Select(e => e.Value.Summary)],
+            Baseline = Metric(runs.Baseline.Fold.InOrder()),
+            Compressed = Metric(result.Where(u => u.Id.StartsWith(ResultPipeline.EvaluationPrefix, StringComparison.Ordinal))),
+            LatencyBeforeMs = result.FirstOrDefault(u => u.Id == ResultPipeline.FloatLatency)?.Metrics.LatencyMs,
+            LatencyAfterMs = result.FirstOrDefault(u => u.Id == ResultPipeline.CompressedLatency)?.Metrics.LatencyMs,
+            ModelBytes = Assembly(runs)?.Metrics.ModelBytes,
+            Checks = [.. result.SelectMany(u => u.Metrics.Checks ?? [])],
+            Rescues = [.. runs.All.SelectMany(r => r.Fold.InOrder()).SelectMany(u => u.Metrics.Rescues ?? []).Distinct()],
+            Computed = counts.Computed,
+            Reused = counts.Reused,
+        };
+    }
+
+    public static BlobRef? Model(ModelRuns runs) => Assembly(runs)?.Output(Roles.Model);
+
+    /// <summary>Hex SHA-256 over the folds of all pipelines in the plan's order.</summary>
+    public static string Digest(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends)
+    {
+        var folds = runs.All.Select(r => r.Fold.Digest()).Concat(ends.OrderBy(e => e.Key).Select(e => e.Value.Fold));
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', folds))));
+    }
+
+    private static CommittedUnit? Assembly(ModelRuns runs) => runs.Result?.Fold.Find(ResultPipeline.Assembly);
+
+    private static MetricFold? Metric(IEnumerable<CommittedUnit> shards)
+    {
+        var folded = shards.Aggregate(new MetricFold(0, 0), (sum, u) => new MetricFold(sum.Sum + (u.Metrics.MetricSum ?? 0), sum.Count + (u.Metrics.MetricCount ?? 0)));
+        return folded.Count == 0 ? null : folded;
+    }
+}

@@ -1,0 +1,61 @@
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Pipelines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Models;
+
+/// <summary>The pipelines that belong to the model itself: the float model's metric, statistics by group, the result.</summary>
+internal sealed class ModelRuns
+{
+    private const string BaselinePart = "baseline";
+    private const string ResultPart = "result";
+
+    private readonly JobPlan _plan;
+    private readonly PipelineContext _context;
+    private readonly Func<string, PipelineReport, Task> _report;
+    private readonly Dictionary<string, PipelineRun> _byPart = new(StringComparer.Ordinal);
+
+    /// <param name="report">Gets the part that reports.</param>
+    public ModelRuns(JobPlan plan, PipelineContext context, Func<string, PipelineReport, Task> report)
+    {
+        (_plan, _context, _report) = (plan, context, report);
+        Baseline = Add(BaselinePart, new BaselinePipeline(plan.Settings));
+        Statistics = [.. plan.StatisticsGroups.Select((_, group) => Add(StatisticsPart(group), new StatisticsPipeline(plan, group)))];
+    }
+
+    public PipelineRun Baseline { get; }
+
+    public IReadOnlyList<PipelineRun> Statistics { get; }
+
+    /// <summary>Null before all layers have ended.</summary>
+    public PipelineRun? Result { get; private set; }
+
+    public IEnumerable<PipelineRun> All => _byPart.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => p.Value);
+
+    public static bool IsBaseline(string part) => part == BaselinePart;
+
+    public static bool IsResult(string part) => part == ResultPart;
+
+    /// <summary>The group of a part that is neither baseline nor result.</summary>
+    public static int GroupOf(string part) => int.Parse(part[(part.IndexOf('/') + 1)..]);
+
+    public PipelineRun? Find(string part) => _byPart.GetValueOrDefault(part);
+
+    /// <summary>A new run for the result, since the layers in it may have changed.</summary>
+    public PipelineRun StartResult(IReadOnlyList<int> layers) => Result = Add(ResultPart, new ResultPipeline(_plan, layers));
+
+    /// <summary>A layer's statistics in shard order.</summary>
+    public IReadOnlyList<BlobRef> StatisticsOf(int layer)
+    {
+        var role = StatisticsPipeline.GramRole(layer);
+        return [.. Statistics[GroupOf(layer)].Fold.InOrder().Select(u => u.Output(role))];
+    }
+
+    public int GroupOf(int layer) => Enumerable.Range(0, _plan.StatisticsGroups.Count).First(g => _plan.StatisticsGroups[g].Contains(layer));
+
+    private static string StatisticsPart(int group) => $"statistics/{group}";
+
+    private PipelineRun Add(string part, IUnitPipeline pipeline) =>
+        _byPart[part] = new PipelineRun(_context, new UnitOwner(OwnerKind.Model, _context.Host.Key, part), pipeline, report => _report(part, report));
+}

@@ -1,0 +1,23 @@
+using Orchestrator.Grains.Abstractions;
+
+namespace Orchestrator.Grains.Pipelines;
+
+/// <summary>Failed attempts by unit, kept across restarts so that a unit that kills its process is not tried for ever. The only thing about units that commits cannot tell.</summary>
+internal sealed class AttemptLedger(IGrainHost host, int generation, int run)
+{
+    /// <returns>Failed attempts of the unit in this run, this one included.</returns>
+    public async Task<int> AddAsync(string unit, CancellationToken cancellationToken)
+    {
+        var state = await host.UpdateStateAsync<AttemptState>(
+            old =>
+            {
+                var failed = old is not null && old.Generation == generation && old.Run == run ? old.Failed : [];
+                return new AttemptState(generation, run, new SortedDictionary<string, int>(failed, StringComparer.Ordinal) { [unit] = failed.GetValueOrDefault(unit) + 1 });
+            },
+            cancellationToken);
+        return state.Failed[unit];
+    }
+}
+
+/// <param name="Failed">Failed attempts by unit id.</param>
+internal sealed record AttemptState(int Generation, int Run, SortedDictionary<string, int> Failed);

@@ -1,0 +1,11 @@
+namespace Orchestrator.Grains.Scheduling;
+
+/// <param name="Duration">How long a lease lasts without a heartbeat.</param>
+/// <param name="Tick">How often leases are checked.</param>
+/// <param name="Redelivery">An ended attempt that its owner has not acknowledged is told again after this time.</param>
+/// <param name="LongPoll">How long a worker's request for units may wait.</param>
+public sealed record LeaseOptions(TimeSpan Duration, TimeSpan Tick, TimeSpan Redelivery, TimeSpan LongPoll)
+{
+    public static LeaseOptions Default { get; } =
+        new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(20));
+}

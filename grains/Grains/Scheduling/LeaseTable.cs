@@ -1,0 +1,138 @@
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Scheduling;
+
+/// <summary>
+/// Offered and leased units. Jobs take turns, a unit at a time; within a job first come, first served. No clock of its own: whoever
+/// calls says what time it is.
+/// </summary>
+internal sealed class LeaseTable
+{
+    private readonly Dictionary<(UnitOwner Owner, string Unit), Entry> _known = [];
+    private readonly Dictionary<UnitOwner, HashSet<string>> _byOwner = [];
+    private readonly Dictionary<string, Queue<Entry>> _queues = new(StringComparer.Ordinal);
+    private readonly LinkedList<string> _turns = [];
+    private readonly SortedDictionary<Epoch, Entry> _leased = [];
+
+    public int Leased => _leased.Count;
+
+    /// <returns>False where the same unit is offered or leased already.</returns>
+    public bool Offer(UnitOffer offer)
+    {
+        var place = (offer.Owner, offer.Unit.Id);
+        if (_known.TryGetValue(place, out var known))
+        {
+            if (known.Offer.Unit.Key == offer.Unit.Key)
+                return false;
+            Drop(known);
+        }
+
+        var entry = new Entry(offer);
+        _known[place] = entry;
+        if (!_byOwner.TryGetValue(offer.Owner, out var units))
+            _byOwner[offer.Owner] = units = [];
+        units.Add(offer.Unit.Id);
+        if (!_queues.TryGetValue(offer.Job, out var queue))
+        {
+            _queues[offer.Job] = queue = [];
+            _turns.AddLast(offer.Job);
+        }
+
+        queue.Enqueue(entry);
+        return true;
+    }
+
+    public void Withdraw(UnitOwner owner)
+    {
+        foreach (var unit in _byOwner.GetValueOrDefault(owner)?.ToArray() ?? [])
+            Drop(_known[(owner, unit)]);
+    }
+
+    /// <summary>Leases the next unit that a worker of this profile may run.</summary>
+    /// <returns>Null where there is none.</returns>
+    public UnitOffer? Take(string worker, string profile, Epoch epoch, TimeSpan until)
+    {
+        for (var turn = _turns.First; turn is not null;)
+        {
+            var next = turn.Next;
+            var queue = _queues[turn.Value];
+            while (queue.TryPeek(out var stale) && stale.IsDropped)
+                queue.Dequeue();
+            if (queue.Count == 0)
+            {
+                _queues.Remove(turn.Value);
+                _turns.Remove(turn);
+            }
+            else if (queue.Peek().Offer.Unit.Profile == profile)
+            {
+                // A job is pinned to one profile, so its first unit speaks for all.
+                _turns.Remove(turn);
+                _turns.AddLast(turn);
+                var entry = queue.Dequeue();
+                (entry.Worker, entry.Epoch, entry.Until) = (worker, epoch, until);
+                _leased[epoch] = entry;
+                return entry.Offer;
+            }
+
+            turn = next;
+        }
+
+        return null;
+    }
+
+    /// <returns>False where the lease has ended or belongs to another worker.</returns>
+    public bool Renew(string worker, Epoch epoch, TimeSpan until)
+    {
+        if (!_leased.TryGetValue(epoch, out var entry) || entry.Worker != worker)
+            return false;
+        entry.Until = until;
+        return true;
+    }
+
+    /// <summary>Ends a lease.</summary>
+    /// <returns>Null where it has ended already.</returns>
+    public UnitOffer? End(Epoch epoch)
+    {
+        if (!_leased.TryGetValue(epoch, out var entry))
+            return null;
+        Drop(entry);
+        return entry.Offer;
+    }
+
+    /// <summary>Ends all leases that were not renewed in time, oldest first.</summary>
+    public IReadOnlyList<Expired> Expire(TimeSpan now)
+    {
+        Expired[] expired = [.. _leased.Where(l => l.Value.Until <= now).Select(l => new Expired(l.Value.Offer, l.Key, l.Value.Worker!))];
+        foreach (var lease in expired)
+            End(lease.Epoch);
+        return expired;
+    }
+
+    private void Drop(Entry entry)
+    {
+        entry.IsDropped = true;
+        _known.Remove((entry.Offer.Owner, entry.Offer.Unit.Id));
+        if (_byOwner.TryGetValue(entry.Offer.Owner, out var units) && units.Remove(entry.Offer.Unit.Id) && units.Count == 0)
+            _byOwner.Remove(entry.Offer.Owner);
+        if (entry.Worker is not null)
+            _leased.Remove(entry.Epoch);
+    }
+
+    public readonly record struct Expired(UnitOffer Offer, Epoch Epoch, string Worker);
+
+    private sealed class Entry(UnitOffer offer)
+    {
+        public UnitOffer Offer { get; } = offer;
+
+        /// <summary>Still in a queue, to be passed over.</summary>
+        public bool IsDropped { get; set; }
+
+        /// <summary>Null while it waits.</summary>
+        public string? Worker { get; set; }
+
+        public Epoch Epoch { get; set; }
+
+        public TimeSpan Until { get; set; }
+    }
+}

@@ -1,0 +1,99 @@
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Reports;
+
+/// <summary>What a report says beyond plan, outline and commits.</summary>
+/// <param name="ModelSha256">Hex digest of the written model; null where there is none.</param>
+/// <param name="Seconds">Wall-clock time of this run.</param>
+/// <param name="PeakMemoryBytes">Peak of this process.</param>
+public sealed record ReportFacts(JobStatus Status, string? Reason, string? ModelSha256, double Seconds, long PeakMemoryBytes);
+
+/// <summary>(plan, outline, fold of the commits, facts of the run) → report. Pure.</summary>
+public static class JobReportBuilder
+{
+    private const double FloatBits = 32;
+
+    public static JobReport Build(JobPlan plan, ModelOutline outline, JobSummary summary, ReportFacts facts)
+    {
+        var metric = plan.Settings.Metric;
+        var solved = summary.Layers.ToDictionary(l => l.Index);
+        var checks = summary.Checks.GroupBy(c => c.Layer).ToDictionary(g => g.Key, g => g.First());
+        return new JobReport
+        {
+            Status = StatusOf(facts.Status),
+            Reason = facts.Reason,
+            Job = plan.ComputeJobId(),
+            Baseline = new MetricReport(metric is null ? null : summary.Baseline?.Value(metric), metric),
+            Compressed = new MetricReport(metric is null ? null : summary.Compressed?.Value(metric), metric),
+            Size = new BeforeAfter<long?>(outline.Bytes, summary.ModelBytes),
+            Latency = new BeforeAfter<double?>(summary.LatencyBeforeMs, summary.LatencyAfterMs),
+            Units = new UnitsReport(summary.Computed + summary.Reused, summary.Computed, summary.Reused),
+            Seconds = facts.Seconds,
+            PeakMemoryBytes = facts.PeakMemoryBytes,
+            Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Distinct()],
+            Layers =
+            [
+                .. plan.Layers.Select(l => Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null)),
+                .. outline.Unsupported.Select(Unsupported),
+            ],
+            Profile = plan.Settings.Profile,
+            ModelSha256 = facts.ModelSha256,
+        };
+    }
+
+    private static LayerReport Layer(LayerPlan plan, LayerSummary? summary, LayerCheck? check, bool written)
+    {
+        var isSolved = summary is { Failure: null };
+        var report = new LayerReport
+        {
+            Name = plan.Name,
+            OpType = plan.OpType,
+            Block = plan.Block,
+            Rows = plan.Shape.Rows,
+            Columns = plan.Shape.Columns,
+            Bits = FloatBits,
+            Status = plan.Steps.Count == 0 ? "skipped" : "failed",
+            Reason = plan.Reason,
+            Seconds = summary?.Seconds ?? 0,
+        };
+        if (plan.Steps.Count == 0)
+            return report;
+        if (!isSolved)
+            return report with { Reason = summary?.Failure ?? "the job ended before the layer was solved" };
+        return report with
+        {
+            Method = string.Join('+', plan.Steps.Select(s => s.Step.Method)),
+            Bits = plan.Steps[^1].Step.Bits ?? FloatBits,
+            Sparsity = summary!.Weights == 0 ? 0 : (double)summary.ZeroWeights / summary.Weights,
+            Loss = summary.Loss,
+            RelativeLoss = summary is { Loss: { } loss, ZeroLoss: > 0 and var zero } ? loss / zero : null,
+            Status = written ? "compressed" : "failed",
+            Reason = written ? plan.Reason : "the layer was solved, but no model was written",
+            OutputError = check?.RelativeError,
+            OutputCosine = check?.Cosine,
+        };
+    }
+
+    private static LayerReport Unsupported(UnsupportedNode node) => new()
+    {
+        Name = node.Name,
+        OpType = node.OpType,
+        Block = "",
+        Rows = 0,
+        Columns = 0,
+        Bits = FloatBits,
+        Status = "unsupported",
+        Reason = node.Reason,
+    };
+
+    private static ReportStatus StatusOf(JobStatus status) => status switch
+    {
+        JobStatus.Succeeded => ReportStatus.Succeeded,
+        JobStatus.GoalMissed => ReportStatus.GoalMissed,
+        JobStatus.Cancelled or JobStatus.Interrupted => ReportStatus.Cancelled,
+        _ => ReportStatus.Failed,
+    };
+}

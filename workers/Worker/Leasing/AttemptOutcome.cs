@@ -1,0 +1,29 @@
+using Orchestrator.Checkpoints;
+using Orchestrator.Jobs;
+using Orchestrator.Jobs.Outcomes;
+
+namespace Orchestrator.Worker.Leasing;
+
+/// <summary>Exceptions of an attempt as outcomes: the one place where they are classed.</summary>
+internal static class AttemptOutcome
+{
+    public static Outcome FromException(Exception cause) => cause switch
+    {
+        DamagedBlobException e => Outcome.SystemFailed(new Failure("damaged-input", e.Message, Retryable: true) { Damaged = e.Blob }),
+        // The same unit has the same input everywhere.
+        InputException e => Outcome.WorkloadFailed(new Failure(e.Code, $"{e.Subject}: {e.Message} {e.Remedy}", Retryable: false)),
+        OutOfMemoryException e => Outcome.SystemFailed(new Failure("out-of-memory", e.Message, Retryable: true)),
+        IOException or UnauthorizedAccessException => Outcome.SystemFailed(new Failure("store-failed", cause.Message, Retryable: true)),
+        _ => Outcome.WorkloadFailed(new Failure(Code(cause), cause.Message, Retryable: true)),
+    };
+
+    /// <summary>An exception's type as a code: <c>OnnxRuntimeException</c> becomes <c>onnx-runtime</c>.</summary>
+    private static string Code(Exception cause)
+    {
+        const string Suffix = "Exception";
+        var name = cause.GetType().Name;
+        if (name.EndsWith(Suffix, StringComparison.Ordinal) && name.Length > Suffix.Length)
+            name = name[..^Suffix.Length];
+        return string.Concat(name.Select((c, i) => char.IsAsciiLetterUpper(c) ? (i == 0 ? "" : "-") + char.ToLowerInvariant(c) : c.ToString()));
+    }
+}

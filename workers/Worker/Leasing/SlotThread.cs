@@ -1,0 +1,35 @@
+using System.Collections.Concurrent;
+
+namespace Orchestrator.Worker.Leasing;
+
+/// <summary>
+/// A thread of its own for one slot: units compute for seconds without a pause, and on the pool they would starve heartbeats and the
+/// coordinator of threads. Continuations of the unit's awaits come back to it.
+/// </summary>
+internal sealed class SlotThread : TaskScheduler, IDisposable
+{
+    private readonly BlockingCollection<Task> _tasks = [];
+
+    public SlotThread(string name) => new Thread(Run) { Name = name, IsBackground = true }.Start();
+
+    public override int MaximumConcurrencyLevel => 1;
+
+    public Task<T> RunAsync<T>(Func<Task<T>> work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, this).Unwrap();
+
+    /// <summary>Lets the thread end when its work is done.</summary>
+    public void Dispose() => _tasks.CompleteAdding();
+
+    protected override void QueueTask(Task task) => _tasks.Add(task);
+
+    protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => false;
+
+    protected override IEnumerable<Task> GetScheduledTasks() => [.. _tasks];
+
+    private void Run()
+    {
+        foreach (var task in _tasks.GetConsumingEnumerable())
+            TryExecuteTask(task);
+        _tasks.Dispose();
+    }
+}
