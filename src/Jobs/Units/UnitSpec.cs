@@ -4,7 +4,7 @@ using Orchestrator.Jobs.Recipes;
 namespace Orchestrator.Jobs.Units;
 
 /// <summary>What a unit does, apart from its input blobs. Every member takes part in the unit's key.</summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "unit")]
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(OutlineSpec), "outline")]
 [JsonDerivedType(typeof(GramSpec), "gram")]
 [JsonDerivedType(typeof(HessianSpec), "hessian")]
