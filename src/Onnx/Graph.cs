@@ -271,6 +271,8 @@ public sealed class Graph
     {
         foreach (var node in _nodes)
         {
+            if (node.Outputs.Count == 0)
+                throw new OnnxException($"node '{node.Name}'", "it has no outputs");
             foreach (var output in node.Outputs)
                 if (_inputs.ContainsKey(output) || IsConstantStore(output))
                     throw new OnnxException($"node '{node.Name}'", $"its output '{output}' is also a graph input or initializer");

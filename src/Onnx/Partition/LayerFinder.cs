@@ -125,6 +125,11 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
             Leave(node, producer?.OpType == "DequantizeLinear" ? "its weight is quantized already" : "its weight is computed, not constant");
             return null;
         }
+        if (node.Input(0) is null || node.Input(1) is null)
+        {
+            Leave(node, "it lacks an input");
+            return null;
+        }
         if (!weight.Tensor.ElementType.IsReal())
         {
             Leave(node, $"its weight is of type {weight.Tensor.ElementType.OnnxName()}");

@@ -5,8 +5,11 @@ namespace Orchestrator.Onnx.Partition;
 /// <summary>A model split into layers and blocks (algorithms.md 3.3). The model is read, not changed.</summary>
 public sealed class ModelPartition
 {
-    private ModelPartition(IReadOnlyList<Layer> layers, IReadOnlyList<Block> blocks, IReadOnlyList<UnsupportedLayer> unsupported, InferredShapes shapes)
+    private readonly Graph _graph;
+
+    private ModelPartition(Graph graph, IReadOnlyList<Layer> layers, IReadOnlyList<Block> blocks, IReadOnlyList<UnsupportedLayer> unsupported, InferredShapes shapes)
     {
+        _graph = graph;
         Layers = layers;
         Blocks = blocks;
         Unsupported = unsupported;
@@ -28,7 +31,7 @@ public sealed class ModelPartition
     {
         var shapes = InferredShapes.Of(model);
         var (layers, unsupported) = new LayerFinder(model, shapes).Find();
-        return new ModelPartition(layers, new BlockFinder(model.Graph, layers).Find(), unsupported, shapes);
+        return new ModelPartition(model.Graph, layers, new BlockFinder(model.Graph, layers).Find(), unsupported, shapes);
     }
 
     public Layer? Find(string name) => Layers.FirstOrDefault(l => l.Name == name);
@@ -43,13 +46,15 @@ public sealed class ModelPartition
             .Where(t => t is not null && t.ElementType.IsReal() && t.Shape.Count > 0)
             .Sum(t => t!.Count);
 
-    /// <summary>The first layer whose weight or bias holds a NaN or an infinity; null where all are finite.</summary>
-    public (Layer Layer, Tensor Tensor)? FindNonFinite()
+    /// <summary>The first layer, normalization or unsupported node with a NaN or an infinity in one of its constants; null where all are finite.</summary>
+    public (Node Node, Tensor Tensor)? FindNonFinite()
     {
-        foreach (var layer in Layers)
-            foreach (var input in layer.Node.Inputs)
-                if (WeightView.Find(layer.Graph, input) is { } constant && !constant.Tensor.IsFinite())
-                    return (layer, constant.Tensor);
+        var weighted = Layers.SelectMany(l => l.Nodes).Concat(Unsupported.Select(u => u.Node)).ToHashSet();
+        // Other operators may hold infinities on purpose, as attention masks do.
+        foreach (var node in _graph.Nodes.Where(n => weighted.Contains(n) || n.OpType.EndsWith("Normalization", StringComparison.Ordinal)))
+            foreach (var input in node.Inputs)
+                if (WeightView.Find(_graph, input) is { } constant && !constant.Tensor.IsFinite())
+                    return (node, constant.Tensor);
         return null;
     }
 }
