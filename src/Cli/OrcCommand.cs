@@ -39,6 +39,10 @@ internal static class OrcCommand
     {
         var json = new Option<bool>("--json") { Description = "Print the result as JSON on standard output, words for people on standard error", Recursive = true };
         var root = new RootCommand("orc compresses ONNX models after training: exact pruning and quantization, resumable at any moment.") { json };
+        root.Subcommands.Add(InspectVerb.Create(surroundings, json));
+        root.Subcommands.Add(EvalVerb.Create(surroundings, json));
+        root.Subcommands.Add(SolveVerb.Create(surroundings, json));
+        root.Subcommands.Add(BenchVerb.Create(surroundings, json));
 
         foreach (var option in root.Options)
         {
@@ -64,6 +68,9 @@ internal static class OrcCommand
     private sealed class HelpWithExamples : SynchronousCommandLineAction
     {
         private readonly HelpAction _help = new() { MaxWidth = HelpWidth };
+
+        /// <summary>Who asks for help has not finished the command line yet.</summary>
+        public override bool ClearsParseErrors => true;
 
         public override int Invoke(ParseResult parseResult)
         {

@@ -1,4 +1,5 @@
 using Orchestrator.Cli.Output;
+using Orchestrator.Cli.Progress;
 using Spectre.Console;
 
 namespace Orchestrator.Cli.Verbs;
@@ -12,6 +13,11 @@ internal sealed class VerbContext(Surroundings surroundings, bool json)
 
     /// <summary>For people: standard output, or standard error under <c>--json</c>.</summary>
     public IAnsiConsole People { get; } = surroundings.Terminal.ForPeople(json);
+
+    /// <summary>Redrawn in place where a person looks at it, lines otherwise.</summary>
+    public IProgressView Progress() => People.Profile.Capabilities.Interactive
+        ? new LiveProgress(People, Surroundings.Clock)
+        : new PlainProgress(People, Surroundings.Clock);
 
     /// <summary>The result, to standard output, under <c>--json</c> only.</summary>
     public void WriteResult<T>(T result)

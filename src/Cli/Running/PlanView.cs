@@ -1,0 +1,78 @@
+using Orchestrator.Cli.Inspecting;
+using Orchestrator.Cli.Reports;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+using Spectre.Console;
+
+namespace Orchestrator.Cli.Running;
+
+/// <summary>What <c>orc run --dry-run</c> tells: the plan as data, and as people read it.</summary>
+internal sealed record PlanView
+{
+    public required string Job { get; init; }
+    public required string Profile { get; init; }
+    public required string Store { get; init; }
+    public required string Out { get; init; }
+    public required PlanUnitsView Units { get; init; }
+    public required PlanEstimate Estimate { get; init; }
+    public required IReadOnlyList<PlanLayerView> Layers { get; init; }
+    public required IReadOnlyList<PlanUnsupportedView> Unsupported { get; init; }
+
+    public static PlanView Of(PreparedRun run, int slots)
+    {
+        var totals = PlanUnits.Totals(run.Plan);
+        var estimate = InspectEstimate.Of(run.Outline, slots);
+        return new PlanView
+        {
+            Job = run.Plan.ComputeJobId(),
+            Profile = run.Plan.Settings.Profile,
+            Store = run.Store,
+            Out = run.Out,
+            Units = new PlanUnitsView(totals.Units, totals.Cost),
+            Estimate = new PlanEstimate(estimate.MemoryBytes, totals.Cost / (slots * NominalSpeed.FlopsPerCore)),
+            Layers = [.. run.Plan.Layers.Select(PlanLayerView.Of)],
+            Unsupported = [.. run.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
+        };
+    }
+
+    public void Print(IAnsiConsole console)
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumn("layer").AddColumn("steps").AddColumn(new TableColumn("rows").RightAligned()).AddColumn(new TableColumn("columns").RightAligned());
+        foreach (var layer in Layers)
+        {
+            var steps = layer.Steps.Count == 0 ? $"left alone: {layer.Reason}" : string.Join(" + ", layer.Steps) + (layer.Reason is { } reason ? $" ({reason})" : "");
+            table.AddRow(new Text(layer.Name), new Text(steps), new Text($"{layer.Rows}"), new Text($"{layer.Columns}"));
+        }
+
+        console.Write(table);
+        foreach (var node in Unsupported)
+            console.MarkupLineInterpolated($"[yellow]left alone[/] {node.Name} ({node.OpType}): {node.Reason}");
+        console.MarkupLineInterpolated($"job {Job}, profile {Profile}: {Units.Total} units, about {Figures.Duration(Estimate.Seconds)} and {Figures.Bytes(Estimate.MemoryBytes)}");
+        console.MarkupLineInterpolated($"store    {Store}");
+        console.MarkupLineInterpolated($"results  {Out}");
+        console.WriteLine("Nothing was written.");
+    }
+}
+
+/// <param name="Cost">Nominal operations.</param>
+internal sealed record PlanUnitsView(int Total, double Cost);
+
+internal sealed record PlanEstimate(long MemoryBytes, double Seconds);
+
+internal sealed record PlanUnsupportedView(string Name, string OpType, string Reason);
+
+/// <param name="Steps">For example <c>exact-obs 70.0 %</c>; empty where the layer is left alone.</param>
+internal sealed record PlanLayerView(string Name, string OpType, string Block, int Rows, int Columns, IReadOnlyList<string> Steps, string? Reason)
+{
+    public static PlanLayerView Of(LayerPlan layer) => new(
+        layer.Name, layer.OpType, layer.Block, layer.Shape.Rows, layer.Shape.Columns, [.. layer.Steps.Select(step => Describe(step.Step))], layer.Reason);
+
+    private static string Describe(CompressStepSpec step) => step switch
+    {
+        { Keep: { } keep, Group: { } group } => $"{step.Method} {keep}:{group}",
+        { Size: { } size, Sparsity: { } sparsity } => $"{step.Method} of {size} {Figures.Percent(sparsity)}",
+        { Sparsity: { } sparsity } => $"{step.Method} {Figures.Percent(sparsity)}",
+        { Bits: { } bits } => $"{step.Method} {bits} bit",
+        _ => step.Method,
+    };
+}

@@ -1,0 +1,111 @@
+using Orchestrator.Cli.Verbs;
+using Orchestrator.Jobs;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Cli.Solving;
+
+/// <summary>The options of <c>orc solve</c> that say what to do with the layer; null where not given.</summary>
+internal sealed record SolveOptions
+{
+    public const int DefaultBlockSize = 4;
+    public const string DefaultPattern = "2:4";
+
+    public required string Method { get; init; }
+    public double? Sparsity { get; init; }
+    public string? Pattern { get; init; }
+    public int? BlockSize { get; init; }
+    public int? Bits { get; init; }
+    public string? Grid { get; init; }
+    public bool Symmetric { get; init; }
+    public string? Select { get; init; }
+    public double Damping { get; init; } = CompressStep.DefaultDamping;
+
+    private bool Quantizes => Method is "obq" or "rtn";
+
+    /// <exception cref="InputException"><c>option-invalid</c> or <c>option-missing</c>, or an option that the method has no use for.</exception>
+    public CompressStepSpec ToStep()
+    {
+        OptionChecks.OneOf("--method", Method, s_methods);
+        if (!double.IsFinite(Damping) || Damping < 0)
+            throw new InputException(OptionChecks.Code, "--damping", $"{Damping} is out of range", "Give a fraction of the Hessian's mean diagonal, 0 or more.");
+        RefuseUseless();
+        var step = new CompressStepSpec { Method = Method, Damping = Damping };
+        return Method switch
+        {
+            "exact-obs" => step with { Sparsity = CheckedSparsity(), Select = Selection() },
+            "block" => step with { Sparsity = CheckedSparsity(), Select = Selection(), Size = CheckedBlockSize() },
+            "nm" => NmStep(step),
+            _ => step with { Bits = CheckedBits(), Grid = GridKindOf(), Scheme = Symmetric ? QuantizationScheme.Symmetric : QuantizationScheme.Asymmetric },
+        };
+    }
+
+    private static readonly string[] s_methods = ["exact-obs", "nm", "block", "obq", "rtn"];
+    private static readonly string[] s_grids = ["minmax", "mse"];
+    private static readonly string[] s_selections = ["heap", "sort"];
+
+    /// <summary>An option without effect would be a wish silently ignored.</summary>
+    private void RefuseUseless()
+    {
+        Refuse("--sparsity", Sparsity is not null && Method is not ("exact-obs" or "block"));
+        Refuse("--select", Select is not null && Method is not ("exact-obs" or "block"));
+        Refuse("--pattern", Pattern is not null && Method != "nm");
+        Refuse("--block-size", BlockSize is not null && Method != "block");
+        Refuse("--bits", Bits is not null && !Quantizes);
+        Refuse("--grid", Grid is not null && !Quantizes);
+        Refuse("--symmetric", Symmetric && !Quantizes);
+    }
+
+    private void Refuse(string option, bool useless)
+    {
+        if (useless)
+            throw new InputException(OptionChecks.Code, option, $"the method '{Method}' has no use for it", "Leave it out.");
+    }
+
+    private double CheckedSparsity() => Sparsity switch
+    {
+        null => throw Missing("--sparsity", "a fraction of zeros, 0 or more and below 1"),
+        >= 0 and < 1 => Sparsity.Value,
+        _ => throw new InputException(OptionChecks.Code, "--sparsity", $"{Sparsity} is out of range", "Give a fraction of zeros, 0 or more and below 1."),
+    };
+
+    private int CheckedBits()
+    {
+        var bits = Bits ?? throw Missing("--bits", $"{RecipeLimits.MinBits} to {RecipeLimits.MaxBits}");
+        OptionChecks.Within("--bits", bits, RecipeLimits.MinBits, RecipeLimits.MaxBits);
+        return bits;
+    }
+
+    private int CheckedBlockSize()
+    {
+        var size = BlockSize ?? DefaultBlockSize;
+        OptionChecks.Within("--block-size", size, 1, RecipeLimits.GroupSize);
+        return size;
+    }
+
+    private CompressStepSpec NmStep(CompressStepSpec step)
+    {
+        if (NmPattern.TryParse(Pattern ?? DefaultPattern, out var keep, out var group))
+            return step with { Keep = keep, Group = group };
+        throw new InputException(OptionChecks.Code, "--pattern", $"'{Pattern}' is no N:M pattern", $"Give for example {DefaultPattern}: keep 2 of every 4.");
+    }
+
+    private GridKind GridKindOf()
+    {
+        if (Grid is null)
+            return GridKind.Mse;
+        OptionChecks.OneOf("--grid", Grid, s_grids);
+        return Grid == "minmax" ? GridKind.MinMax : GridKind.Mse;
+    }
+
+    private MaskSelection Selection()
+    {
+        if (Select is null)
+            return MaskSelection.Heap;
+        OptionChecks.OneOf("--select", Select, s_selections);
+        return Select == "sort" ? MaskSelection.Sort : MaskSelection.Heap;
+    }
+
+    private InputException Missing(string option, string values) =>
+        new("option-missing", option, $"the method '{Method}' needs it", $"Give {values}.");
+}

@@ -1,0 +1,107 @@
+using System.CommandLine;
+using Orchestrator.Cli.Reports;
+using Orchestrator.Cli.Running;
+using Orchestrator.Cli.Solving;
+using Orchestrator.Compression.Solvers;
+using Orchestrator.Jobs;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Spectre.Console;
+
+namespace Orchestrator.Cli.Verbs;
+
+/// <summary><c>orc solve</c>: one layer from files.</summary>
+internal sealed class SolveVerb
+{
+    private readonly Option<string> _weights = new("--weights") { Description = "Weights, float32 [rows × columns]", HelpName = "W.npy", Required = true };
+    private readonly Option<string> _hessian = new("--hessian") { Description = "Averaged 2·X·Xᵀ, [columns × columns]", HelpName = "H.npy", Required = true };
+    private readonly Option<string> _method = new("--method") { Description = "exact-obs, nm, block, obq or rtn", HelpName = "METHOD", Required = true };
+    private readonly Option<double?> _sparsity = new("--sparsity") { Description = "Fraction of zeros (exact-obs, block)", HelpName = "S" };
+    private readonly Option<string?> _pattern = new("--pattern") { Description = $"Keep N of every M consecutive columns (nm; default {SolveOptions.DefaultPattern})", HelpName = "N:M" };
+    private readonly Option<int?> _blockSize = new("--block-size") { Description = $"Consecutive columns that go together (block; default {SolveOptions.DefaultBlockSize})", HelpName = "C" };
+    private readonly Option<int?> _bits = new("--bits") { Description = $"{RecipeLimits.MinBits} to {RecipeLimits.MaxBits} (obq, rtn)", HelpName = "B" };
+    private readonly Option<string?> _grid = new("--grid") { Description = "minmax or mse (obq, rtn; default mse)", HelpName = "GRID" };
+    private readonly Option<bool> _symmetric = new("--symmetric") { Description = "Symmetric grid (obq, rtn)" };
+    private readonly Option<string?> _select = new("--select") { Description = "heap or sort: how the global mask is found (exact-obs, block; default heap)", HelpName = "HOW" };
+    private readonly Option<double> _damping = new("--damping") { Description = "Added to H's diagonal, as a fraction of its mean", HelpName = "F", DefaultValueFactory = _ => CompressStep.DefaultDamping };
+    private readonly Option<string> _out = new("--out") { Description = "Solved weights, float32 [rows × columns]", HelpName = "O.npy", Required = true };
+
+    public static Command Create(Surroundings surroundings, Option<bool> json)
+    {
+        var options = new SolveVerb();
+        var verb = new VerbCommand("solve", "Prune or quantize one layer from its weights and Hessian, columns as given.",
+            "orc solve --weights W.npy --hessian H.npy --method exact-obs --sparsity 0.7 --out O.npy",
+            "orc solve --weights W.npy --hessian H.npy --method obq --bits 4 --symmetric --out O.npy --json",
+            "orc solve --weights W.npy --hessian H.npy --method nm --pattern 2:4 --damping 0 --out O.npy")
+        {
+            options._weights, options._hessian, options._method, options._sparsity, options._pattern, options._blockSize,
+            options._bits, options._grid, options._symmetric, options._select, options._damping, options._out,
+        };
+        verb.Handle(surroundings, json, (parsed, context, cancellation) => Task.FromResult(options.Run(parsed, context, cancellation)));
+        return verb;
+    }
+
+    private int Run(ParseResult parsed, VerbContext context, CancellationToken cancellation)
+    {
+        var step = ReadOptions(parsed).ToStep();
+        var surroundings = context.Surroundings;
+        var output = surroundings.Resolve(parsed.GetRequiredValue(_out));
+        CheckOutput(output);
+        using var weights = LayerFiles.ReadWeights("--weights", surroundings.Resolve(parsed.GetRequiredValue(_weights)));
+        CheckShape(step, weights.Columns);
+        using var hessian = LayerFiles.ReadHessian("--hessian", surroundings.Resolve(parsed.GetRequiredValue(_hessian)), weights.Columns);
+
+        var start = surroundings.Clock.GetTimestamp();
+        var input = new SolverInput(weights, hessian, new LayerShape(weights.Rows, weights.Columns, 1, 1)) { Damping = step.Damping };
+        using var solved = LayerSolver.Run(input, step, cancellation);
+        var seconds = surroundings.Clock.GetElapsedTime(start).TotalSeconds;
+        LayerFiles.Write(output, solved.Weights);
+
+        double? relative = solved.ZeroLoss > 0 ? solved.Loss / solved.ZeroLoss : null;
+        var result = new SolveResult(step.Method, weights.Rows, weights.Columns, solved.Loss, relative, solved.Sparsity, seconds, solved.Rescues);
+        context.WriteResult(result);
+        Print(context.People, result, output);
+        return ExitCodes.Success;
+    }
+
+    private SolveOptions ReadOptions(ParseResult parsed) => new()
+    {
+        Method = parsed.GetRequiredValue(_method),
+        Sparsity = parsed.GetValue(_sparsity),
+        Pattern = parsed.GetValue(_pattern),
+        BlockSize = parsed.GetValue(_blockSize),
+        Bits = parsed.GetValue(_bits),
+        Grid = parsed.GetValue(_grid),
+        Symmetric = parsed.GetValue(_symmetric),
+        Select = parsed.GetValue(_select),
+        Damping = parsed.GetValue(_damping),
+    };
+
+    private static void CheckOutput(string output)
+    {
+        const string Remedy = "Give the path of a file to write.";
+        if (Directory.Exists(output))
+            throw new InputException("output-not-writable", "--out", $"'{output}' is a folder", Remedy);
+        var folder = Path.GetDirectoryName(output)!;
+        if (!Directory.Exists(folder))
+            throw new InputException("output-not-writable", "--out", $"the folder '{folder}' does not exist", Remedy);
+        Writability.Check(folder, "output-not-writable", Remedy);
+    }
+
+    private static void CheckShape(CompressStepSpec step, int columns)
+    {
+        if (step.Group is { } group && columns % group != 0)
+            throw new InputException("data-shape", "--pattern", $"{columns} columns are no multiple of {group}", "Choose a pattern whose M divides the columns.");
+        if (step.Size is { } size && columns % size != 0)
+            throw new InputException("data-shape", "--block-size", $"{columns} columns are no multiple of {size}", "Choose a block size that divides the columns.");
+    }
+
+    private static void Print(IAnsiConsole console, SolveResult result, string output)
+    {
+        console.MarkupLineInterpolated($"[bold]{result.Method}[/] on {result.Rows} × {result.Columns} in {Figures.Duration(result.Seconds)}");
+        console.MarkupLineInterpolated($"  loss {Figures.Significant(result.Loss)}, {Figures.Percent(result.RelativeLoss)} of that of an all-zero layer; {Figures.Percent(result.Sparsity)} zeros");
+        foreach (var rescue in result.Rescues)
+            console.MarkupLineInterpolated($"  [yellow]{rescue.Kind}[/]: {rescue.Detail}");
+        console.MarkupLineInterpolated($"  written to {output}");
+    }
+}
