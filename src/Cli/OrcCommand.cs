@@ -39,6 +39,7 @@ internal static class OrcCommand
     {
         var json = new Option<bool>("--json") { Description = "Print the result as JSON on standard output, words for people on standard error", Recursive = true };
         var root = new RootCommand("orc compresses ONNX models after training: exact pruning and quantization, resumable at any moment.") { json };
+        root.Subcommands.Add(RunVerb.Create(surroundings, json));
         root.Subcommands.Add(InspectVerb.Create(surroundings, json));
         root.Subcommands.Add(EvalVerb.Create(surroundings, json));
         root.Subcommands.Add(SolveVerb.Create(surroundings, json));

@@ -6,6 +6,7 @@ public sealed partial class OrcCommandTests
 {
     [Theory]
     [InlineData("orc")]
+    [InlineData("run")]
     [InlineData("inspect")]
     [InlineData("eval")]
     [InlineData("solve")]
@@ -22,6 +23,7 @@ public sealed partial class OrcCommandTests
     }
 
     [Theory]
+    [InlineData("run")]
     [InlineData("inspect")]
     [InlineData("eval")]
     [InlineData("solve")]
@@ -54,6 +56,7 @@ public sealed partial class OrcCommandTests
     }
 
     [Theory]
+    [InlineData("run recipe.yaml --colour", "--colour")]
     [InlineData("fly model.onnx", "fly")]
     [InlineData("", "command")]
     [InlineData("bench", "bench")]
@@ -61,6 +64,9 @@ public sealed partial class OrcCommandTests
     [InlineData("bench exact-obs --rows 0", "--rows")]
     [InlineData("bench exact-obs --columns 30", "--columns")]
     [InlineData("bench exactobs", "exactobs")]
+    [InlineData("run", "RECIPE")]
+    [InlineData("run recipe.yaml --slots 0", "--slots")]
+    [InlineData("run recipe.yaml --device abacus", "abacus")]
     public async Task A_wrong_command_line_ends_with_2_and_says_what_is_wrong(string line, string named)
     {
         using var console = new TestConsole();
@@ -72,7 +78,10 @@ public sealed partial class OrcCommandTests
     }
 
     [Theory]
+    [InlineData("run recipe.yaml --colour --json")]
     [InlineData("bench exactobs --json")]
+    [InlineData("run no-such-recipe.yaml --json")]
+    [InlineData("--json run no-such-recipe.yaml")]
     public async Task An_error_as_json_has_its_four_fields(string line)
     {
         using var folder = new TestFolder();

@@ -1,0 +1,161 @@
+using System.Diagnostics;
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Cli.Progress;
+using Orchestrator.Cli.Reports;
+using Orchestrator.Cli.Verbs;
+using Orchestrator.Compression.Models;
+using Orchestrator.Embedded;
+using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Reports;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Numerics;
+using Orchestrator.OnnxRuntime;
+using Orchestrator.Worker.Leasing;
+using Orchestrator.Worker.Units;
+using Spectre.Console;
+
+namespace Orchestrator.Cli.Running;
+
+/// <summary><c>orc run</c> in one process: store, grains, worker, results. The composition root of the embedded mode.</summary>
+internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbContext context)
+{
+    private const string Tenant = "local";
+    private const string WorkerName = "embedded";
+
+    private readonly TimeProvider _clock = context.Surroundings.Clock;
+    private readonly DateTimeOffset _started = context.Surroundings.Clock.GetUtcNow();
+    private readonly long _start = context.Surroundings.Clock.GetTimestamp();
+
+    public static async Task<int> RunAsync(RunOptions options, VerbContext context, CancellationToken interruption)
+    {
+        var run = PreparedRun.Of(options);
+        if (!options.DryRun)
+            return await new EmbeddedRun(run, options, context).RunAsync(interruption);
+
+        var plan = PlanView.Of(run, options.Slots);
+        context.WriteResult(plan);
+        plan.Print(context.People);
+        return ExitCodes.Success;
+    }
+
+    private async Task<int> RunAsync(CancellationToken interruption)
+    {
+        var store = FileBlobStore.Open(run.Store, _clock);
+        var tensors = new TensorBlobs(store);
+        foreach (var file in (SourceFile?[])[run.Model, run.Calibration, run.Evaluation])
+        {
+            if (file is not null)
+                await tensors.ImportAsync(Tenant, file.Stamp.Sha256, file.Stamp.Bytes, file.Open, interruption);
+        }
+
+        var result = await context.Progress().ShowAsync(sink => ExecuteAsync(store, tensors, sink, interruption));
+        if (result.Status == JobStatus.Interrupted)
+            return TellHowToResume();
+
+        var files = new ResultFiles(run.Out);
+        var report = Report(result);
+        await files.WriteAsync(report, Provenance(result), result.Model is { } model ? stream => tensors.CopyAsync(model, stream, CancellationToken.None) : null);
+        context.WriteResult(report);
+        RunSummary.Print(context.People, report, files);
+        return report.Status switch
+        {
+            ReportStatus.Succeeded => ExitCodes.Success,
+            ReportStatus.GoalMissed => ExitCodes.GoalMissed,
+            _ => ExitCodes.Failed,
+        };
+    }
+
+    private async Task<JobResult> ExecuteAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, CancellationToken interruption)
+    {
+        var profile = run.Plan.Settings.Profile;
+        using var environment = new OrtEnvironment(LoggingLevel.Error);
+        using var runner = new UnitRunner(new ModelRuntime(environment), NumericProfiles.WidthOf(profile), _clock);
+        await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, _clock);
+        var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
+        using var drain = new CancellationTokenSource();
+        var job = host.Model(run.Plan.ComputeJobId());
+        await job.StartAsync(new JobStart(Tenant, run.Plan, options.Fresh), CancellationToken.None);
+        var working = worker.RunAsync(drain.Token);
+        try
+        {
+            var watching = WatchAsync(job, sink);
+            var result = await EndAsync(job, host.Fault, working, interruption);
+            await watching;
+            return result;
+        }
+        finally
+        {
+            await drain.CancelAsync();
+            await working;
+        }
+    }
+
+    /// <summary>The job's end, or whatever makes it impossible.</summary>
+    private static async Task<JobResult> EndAsync(IModelGrain job, Task<Exception> fault, Task working, CancellationToken interruption)
+    {
+        var result = job.ResultAsync(CancellationToken.None);
+        var interrupted = new TaskCompletionSource();
+        await using (interruption.Register(interrupted.SetResult))
+            await Task.WhenAny(result, fault, working, interrupted.Task);
+        if (interrupted.Task.IsCompleted && !result.IsCompleted)
+            await job.StopAsync("interrupted", resumable: true, CancellationToken.None);
+        else if (working.IsFaulted)
+            await working;
+        else if (fault.IsCompleted)
+            throw new InvalidOperationException("The coordinator failed; everything committed is kept.", await fault);
+        return await result;
+    }
+
+    private static async Task WatchAsync(IModelGrain job, IProgressSink sink)
+    {
+        var resumed = false;
+        await foreach (var progress in job.WatchAsync(CancellationToken.None))
+        {
+            if (!resumed && progress.UnitsReused > 0)
+            {
+                resumed = true;
+                sink.Note("Resuming: units that are committed already are reused.");
+            }
+
+            foreach (var happened in progress.Events.Where(happened => happened.Kind != "layer-solved"))
+                sink.Note($"{happened.Kind}{(happened.Layer is { } layer ? $" {layer}" : "")}: {happened.Message}");
+            sink.Update(new ProgressSnapshot(
+                progress.Phase, progress.UnitsDone, progress.UnitsTotal, progress.UnitsReused, progress.CostDone, progress.CostReused, progress.CostTotal,
+                progress.Layers.Count > 0 ? progress.Layers[0] : null));
+        }
+    }
+
+    private int TellHowToResume()
+    {
+        context.WriteError(new Output.ErrorBody(
+            "interrupted", "stopped before the job was done; everything committed is kept", run.Recipe.Stamp.File, "Run the same command again to resume."));
+        return ExitCodes.Interrupted;
+    }
+
+    private JobReport Report(JobResult result)
+    {
+        using var process = Process.GetCurrentProcess();
+        var facts = new ReportFacts(result.Status, result.Reason, result.Model?.Sha256, _clock.GetElapsedTime(_start).TotalSeconds, process.PeakWorkingSet64);
+        return JobReportBuilder.Build(run.Plan, run.Outline, result.Summary, facts);
+    }
+
+    private Provenance Provenance(JobResult result) => new()
+    {
+        Product = new ProductStamp("Orchestrator", OrcCommand.Version, OrtEnvironment.RuntimeVersion),
+        Job = result.Job.JobId,
+        Recipe = run.Recipe.Stamp,
+        Model = run.Model.Stamp,
+        Calibration = run.Calibration.Stamp,
+        Evaluation = run.Evaluation?.Stamp,
+        PlanSha256 = run.Plan.ComputeDigest(),
+        Profile = run.Plan.Settings.Profile,
+        Seed = run.Plan.Settings.Seed,
+        ManifestSha256 = result.Fold,
+        ResultSha256 = result.Model?.Sha256,
+        Started = _started,
+        Ended = _clock.GetUtcNow(),
+    };
+}
