@@ -7,6 +7,11 @@ internal static class IntegerRules
 
     public static void Apply(ShapeContext context, Node node)
     {
+        if (node.OpType == "Split")
+        {
+            Split(context, node);
+            return;
+        }
         var values = node.OpType switch
         {
             "Shape" => context.Shape(node, 0) is { } shape ? [.. ShapePart(node, shape).Select(d => d < 0 ? Unknown : d)] : null,
@@ -29,7 +34,7 @@ internal static class IntegerRules
             _ => null,
         };
         if (values is { Length: <= ShapeContext.MaxTracked })
-            context.SetIntegers(node, values);
+            context.SetIntegers(node.Output, values);
     }
 
     /// <summary>The dimensions that a Shape node gives; since operator set 15 it may take a part.</summary>
@@ -41,6 +46,20 @@ internal static class IntegerRules
 
     private static bool IsFlat(ShapeContext context, Node node) =>
         context.Shapes.GetValueOrDefault(node.Output) is not { Length: > 1 };
+
+    private static void Split(ShapeContext context, Node node)
+    {
+        if (context.Integers(node, 0) is not { } values)
+            return;
+        var start = 0;
+        foreach (var output in node.Outputs)
+        {
+            if (context.Shapes.GetValueOrDefault(output) is not [>= 0 and var count] || start + count > values.Length)
+                return;
+            context.SetIntegers(output, values[start..(start + (int)count)]);
+            start += (int)count;
+        }
+    }
 
     private static long[]? Concat(ShapeContext context, Node node)
     {

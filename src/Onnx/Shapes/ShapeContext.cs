@@ -53,7 +53,7 @@ internal sealed class ShapeContext
                 Shapes[node.Outputs[i]] = shape;
     }
 
-    public void SetIntegers(Node node, long[] values) => _integers[node.Output] = values;
+    public void SetIntegers(string value, long[] content) => _integers[value] = content;
 
     public void Learn(string name, Tensor tensor)
     {
