@@ -122,11 +122,15 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
 
             foreach (var happened in progress.Events.Where(happened => happened.Kind != "layer-solved"))
                 sink.Note($"{happened.Kind}{(happened.Layer is { } layer ? $" {layer}" : "")}: {happened.Message}");
-            sink.Update(new ProgressSnapshot(
-                progress.Phase, progress.UnitsDone, progress.UnitsTotal, progress.UnitsReused, progress.CostDone, progress.CostReused, progress.CostTotal,
-                progress.Layers.Count > 0 ? progress.Layers[0] : null));
+            // A job that was stopped has no units any more; its last figures say more.
+            if (progress.UnitsTotal > 0)
+                sink.Update(Snapshot(progress));
         }
     }
+
+    private static ProgressSnapshot Snapshot(JobProgress progress) => new(
+        progress.Phase, progress.UnitsDone, progress.UnitsTotal, progress.UnitsReused, progress.CostDone, progress.CostReused, progress.CostTotal,
+        progress.Layers.Count switch { 0 => null, 1 => progress.Layers[0], var count => $"{count} layers" });
 
     private int TellHowToResume()
     {

@@ -30,10 +30,21 @@ public sealed class ProgressTests : IDisposable
     public void Reused_units_do_not_make_the_estimate_too_good()
     {
         var eta = new EtaEstimator(_clock);
-        _clock.Advance(10);
+        _clock.Advance(5);
+        eta.Update(At(55) with { CostReused = 50 });
+        _clock.Advance(5);
         var left = eta.Update(At(60) with { CostReused = 50 });
 
         Assert.Equal(40, left!.Value.TotalSeconds, 1e-6);
+    }
+
+    [Fact]
+    public void One_unit_alone_tells_nothing()
+    {
+        var eta = new EtaEstimator(_clock);
+        _clock.Advance(10);
+
+        Assert.Null(eta.Update(At(1)));
     }
 
     [Fact]
@@ -69,10 +80,11 @@ public sealed class ProgressTests : IDisposable
         _clock.Advance(6);
         view.Update(At(1));
         _clock.Advance(6);
-        view.Update(At(1));
+        view.Update(At(2));
+        view.Update(At(2));
 
-        Assert.Equal(2, Lines.Length);
-        Assert.Contains("left", Lines[1], StringComparison.Ordinal);
+        Assert.Equal(3, Lines.Length);
+        Assert.Contains("left", Lines[2], StringComparison.Ordinal);
     }
 
     [Fact]
