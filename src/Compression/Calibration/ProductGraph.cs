@@ -15,7 +15,7 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
 
     private const int SplitParts = 4;
 
-    private readonly Dictionary<string, string> _channelsFirst = [];
+    private readonly Dictionary<string, string> _batchLast = [];
 
     /// <summary>Layers with one input and one geometry, as at a branch, share their product.</summary>
     private readonly Dictionary<string, string> _products = [];
@@ -53,9 +53,13 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
         if (_products.TryGetValue(key, out var product))
             return product;
         var channels = (long)layer.Columns / layer.KernelPositions * layer.Groups;
-        var first = ChannelsFirst(layer, input, geometry.Kernel.Count);
-        var columns = geometry.IsPointwise ? first : Unfold(first, channels, geometry);
-        product = layer.Groups == 1 ? Square(builder.Reshape(columns, layer.Columns, -1), layer.Columns) : SquareGroups(builder.Reshape(columns, layer.Groups, layer.Columns, -1));
+        var values = BatchLast(layer, input, geometry.Kernel.Count);
+        if (layer.Groups > 1)
+            product = SquareGroups(builder.Reshape(Unfold(values, channels, geometry), layer.Groups, layer.Columns, -1));
+        else if (shapes.Find(input) is [.., > 0 and var size] && ShiftedProduct.Suits(geometry, geometry.OutputSize(geometry.Kernel.Count - 1, size)))
+            product = Shifted(values, channels, geometry);
+        else
+            product = Square(builder.Reshape(Unfold(values, channels, geometry), layer.Columns, -1), layer.Columns);
         _products.Add(key, product);
         return product;
     }
@@ -84,15 +88,30 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
 
     private string SquareGroups(string matrices) => builder.MatMul(matrices, builder.Transpose(matrices, 0, 2, 1));
 
-    /// <summary>[C, kernel positions, N·outputs]: one strided slice of the padded input for every kernel position.</summary>
+    /// <summary>[C, kernel positions, outputs·N]: one strided slice of the padded input for every kernel position.</summary>
     private string Unfold(string value, long channels, ConvolutionGeometry geometry)
     {
-        var padded = geometry.PadsBefore.Concat(geometry.PadsAfter).All(pad => pad == 0)
-            ? value
-            : builder.Pad(value, [0, 0, .. geometry.PadsBefore, 0, 0, .. geometry.PadsAfter]);
+        if (geometry.IsPointwise)
+            return value;
+        var padded = Padded(value, geometry);
         var slices = Positions(geometry.Kernel).Select(position => builder.Reshape(At(padded, position, geometry), channels, 1, -1)).ToArray();
         return slices.Length == 1 ? slices[0] : builder.Concat(1, slices);
     }
+
+    /// <summary>Unfolds over all axes but the last, along which the product is shifted.</summary>
+    private string Shifted(string value, long channels, ConvolutionGeometry geometry)
+    {
+        var outer = geometry with { Kernel = [.. geometry.Kernel.SkipLast(1), 1] };
+        var padded = Padded(value, geometry);
+        var slices = Positions(outer.Kernel).Select(position => builder.Unsqueeze(At(padded, position, outer), 1)).ToArray();
+        var unfolded = slices.Length == 1 ? slices[0] : builder.Concat(1, slices);
+        return new ShiftedProduct(builder, unfolded, geometry.Kernel.Count + 1, channels * slices.Length, (int)geometry.Kernel[^1], geometry.Dilations[^1]).Build();
+    }
+
+    private string Padded(string value, ConvolutionGeometry geometry) =>
+        geometry.PadsBefore.Concat(geometry.PadsAfter).All(pad => pad == 0)
+            ? value
+            : builder.Pad(value, [0, .. geometry.PadsBefore, 0, 0, .. geometry.PadsAfter, 0]);
 
     /// <summary>The element that one kernel position meets at every output position.</summary>
     private string At(string value, long[] position, ConvolutionGeometry geometry)
@@ -102,22 +121,29 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
         // Counted from the end, so that the size of the input need not be known.
         long[] ends = [.. position.Select((at, axis) => geometry.Kernel[axis] - 1 - at is > 0 and var left ? -left * geometry.Dilations[axis] : int.MaxValue)];
         if (builder.Opset >= StridedSliceOpset)
-            return builder.Slice(value, [.. Enumerable.Range(2, axes).Select(axis => (long)axis)], starts, ends, [.. geometry.Strides]);
+            return builder.Slice(value, [.. Enumerable.Range(1, axes).Select(axis => (long)axis)], starts, ends, [.. geometry.Strides]);
         for (var axis = 0; axis < axes; axis++)
-            value = builder.Slice(value, axis + 2, starts[axis], ends[axis]);
-        // Older operator sets have no slice with steps; a maximum over one element is one.
-        return geometry.Strides.All(stride => stride == 1)
-            ? value
-            : builder.Add("MaxPool", [value], NodeAttribute.Ints("kernel_shape", Enumerable.Repeat(1L, axes)), NodeAttribute.Ints("strides", geometry.Strides));
+            value = builder.Slice(value, axis + 1, starts[axis], ends[axis]);
+        return geometry.Strides.All(stride => stride == 1) ? value : Thinned(value, axes, geometry.Strides);
     }
 
-    /// <summary>[C, N, …]: moving the channels to the front once is cheaper than moving the unfolded columns.</summary>
-    private string ChannelsFirst(Layer layer, string input, int axes)
+    /// <summary>Older operator sets have no slice with steps; a maximum over one element is one.</summary>
+    private string Thinned(string value, int axes, IReadOnlyList<long> strides)
     {
-        if (!_channelsFirst.TryGetValue(input, out var result))
+        long[] batchFirst = [axes + 1, .. Enumerable.Range(0, axes + 1).Select(axis => (long)axis)];
+        long[] batchLast = [.. Enumerable.Range(1, axes + 1).Select(axis => (long)axis), 0];
+        var thinned = builder.Add(
+            "MaxPool", [builder.Transpose(value, batchFirst)], NodeAttribute.Ints("kernel_shape", Enumerable.Repeat(1L, axes)), NodeAttribute.Ints("strides", strides));
+        return builder.Transpose(thinned, batchLast);
+    }
+
+    /// <summary>[C, …, N]: with the batch last, every slice of the input is made of long runs, which is what makes unfolding cheap.</summary>
+    private string BatchLast(Layer layer, string input, int axes)
+    {
+        if (!_batchLast.TryGetValue(input, out var result))
         {
-            result = builder.Transpose(Real(layer, input), [1, 0, .. Enumerable.Range(2, axes).Select(axis => (long)axis)]);
-            _channelsFirst.Add(input, result);
+            result = builder.Transpose(Real(layer, input), [.. Enumerable.Range(1, axes + 1).Select(axis => (long)axis), 0]);
+            _batchLast.Add(input, result);
         }
 
         return result;

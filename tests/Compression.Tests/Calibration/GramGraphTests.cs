@@ -35,6 +35,13 @@ public sealed class GramGraphTests : IDisposable
     [InlineData(9, 2, 3, 2, 1, 2, 1, 1)]
     [InlineData(7, 4, 3, 3, 2, 1, 1, 0)]
     [InlineData(21, 2, 3, 3, 3, 1, 2, 1)]
+    [InlineData(15, 1, 3, 3, 1, 1, 0, 0)]
+    [InlineData(15, 1, 1, 5, 1, 1, 2, 2)]
+    [InlineData(15, 1, 2, 4, 1, 2, 3, 0)]
+    [InlineData(15, 1, 3, 3, 1, 4, 2, 3)]
+    [InlineData(15, 1, 3, 3, 1, 5, 2, 3)]
+    [InlineData(9, 1, 3, 3, 1, 2, 1, 2)]
+    [InlineData(7, 1, 3, 2, 1, 1, 1, 1)]
     public void A_convolution_sums_its_unfolded_input(int opset, int groups, int kernelHeight, int kernelWidth, int stride, int dilation, int before, int after)
     {
         const int Channels = 4;
@@ -55,35 +62,44 @@ public sealed class GramGraphTests : IDisposable
         Check(UnfoldedSum(x, Channels, Size, groups, geometry), gram);
     }
 
-    [Fact]
-    public void A_convolution_of_one_axis_sums_its_unfolded_input()
+    [Theory]
+    [InlineData(2, -1)]
+    [InlineData(2, 8)]
+    [InlineData(1, -1)]
+    [InlineData(1, 8)]
+    public void A_convolution_of_one_axis_sums_its_unfolded_input(int stride, int declaredSize)
     {
         var builder = new GraphBuilder(15);
-        builder.Input("x", ElementType.Float32, -1, 2, -1);
-        builder.Output(builder.Add("Conv", ["x", builder.Constant(Tensor.FromFloats("w", [3, 2, 3], new float[18]))], NodeAttribute.Ints("strides", 2L)));
+        builder.Input("x", ElementType.Float32, -1, 2, declaredSize);
+        builder.Output(builder.Add("Conv", ["x", builder.Constant(Tensor.FromFloats("w", [3, 2, 3], new float[18]))], NodeAttribute.Ints("strides", (long)stride)));
         var x = Random(Samples * 2 * 8);
         var gram = Collect(builder, x, Samples, 2, 8);
         var expected = new double[6 * 6];
         for (var n = 0; n < Samples; n++)
         {
-            for (var position = 0; position < 3; position++)
-                AddOuter(expected, [.. Enumerable.Range(0, 6).Select(c => (double)x[(n * 16) + (c / 3 * 8) + (2 * position) + (c % 3)])]);
+            for (var position = 0; position <= 5 / stride; position++)
+                AddOuter(expected, [.. Enumerable.Range(0, 6).Select(c => (double)x[(n * 16) + (c / 3 * 8) + (stride * position) + (c % 3)])]);
         }
 
         Check(expected, gram);
     }
 
-    [Fact]
-    public void A_wide_convolution_is_summed_in_blocks_to_the_same_matrix()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_wide_convolution_is_summed_in_blocks_to_the_same_matrix(int stride)
     {
         const int Channels = 48;
         const int Size = 4;
         var builder = new GraphBuilder(15);
         builder.Input("x", ElementType.Float32, -1, Channels, Size, Size);
         builder.Output(builder.Add(
-            "Conv", ["x", builder.Constant(Tensor.FromFloats("w", [1, Channels, 3, 3], new float[Channels * 9]))], NodeAttribute.Ints("pads", 1, 1, 1, 1)));
+            "Conv",
+            ["x", builder.Constant(Tensor.FromFloats("w", [1, Channels, 3, 3], new float[Channels * 9]))],
+            NodeAttribute.Ints("strides", stride, stride),
+            NodeAttribute.Ints("pads", 1, 1, 1, 1)));
         var x = Random(Samples * Channels * Size * Size);
-        Check(UnfoldedSum(x, Channels, Size, 1, (3, 3, 1, 1, 1, 1)), Collect(builder, x, Samples, Channels, Size, Size));
+        Check(UnfoldedSum(x, Channels, Size, 1, (3, 3, stride, 1, 1, 1)), Collect(builder, x, Samples, Channels, Size, Size));
     }
 
     [Fact]
