@@ -102,7 +102,7 @@ public sealed class LinearAlgebraTests
         var random = new Random(5);
         foreach (var n in s_sizes.Where(n => n < 130))
         {
-            foreach (var k in new[] { 0, 1, 3, 17, 300 })
+            foreach (var k in n % 32 == 1 ? [0, 1, 3, 300] : new[] { 2 })
             {
                 var a = Problem.Row(random, n * k);
                 var before = Problem.Hessian(random, n);

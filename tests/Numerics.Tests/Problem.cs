@@ -1,8 +1,15 @@
+using System.Collections.Concurrent;
+
 namespace Orchestrator.Numerics.Tests;
 
 /// <summary>Small exact helpers for expected values: plain loops, no kernel of ours.</summary>
 internal static class Problem
 {
+    private static readonly ConcurrentDictionary<int, Lazy<Matrix<double>>> s_inverses = new();
+
+    /// <summary>A random problem of n columns; the same object for the same n, to be read only.</summary>
+    public static Matrix<double> SharedInverse(int n) => s_inverses.GetOrAdd(n, static n => new(() => Invert(Hessian(new Random(n), n), n))).Value;
+
     /// <summary>The inverse of a symmetric positive definite matrix by Gauss-Jordan elimination.</summary>
     public static Matrix<double> Invert(double[] h, int n)
     {

@@ -187,20 +187,23 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd> : IRowEliminat
     private int Sweep<TRule>(TRule rule, T* u, T factor)
         where TRule : struct, IPivotRule<T>
     {
+        // Locals, because the JIT must assume that a store through one pointer changes a field.
+        T* weights = _w, diagonal = _d, penalties = _penalty;
+        var m = _inverse.Columns;
         var a = TSimd.Broadcast(factor);
         var index = TSimd.Iota;
         var next = TSimd.Broadcast(T.CreateTruncating(TSimd.Count));
         V best = TSimd.Broadcast(T.PositiveInfinity), bestAt = default;
         V worst = TSimd.Broadcast(T.NegativeInfinity), worstAt = default;
         V refused = default;
-        for (var j = 0; j < _inverse.Columns; j += TSimd.Count)
+        for (var j = 0; j < m; j += TSimd.Count)
         {
             var x = TSimd.Load(u + j);
-            var w = TSimd.MultiplySubtractFrom(a, x, TSimd.Load(_w + j));
-            TSimd.Store(_w + j, w);
-            var d = TSimd.MultiplySubtractFrom(x, x, TSimd.Load(_d + j));
-            TSimd.Store(_d + j, d);
-            var penalty = TSimd.Load(_penalty + j);
+            var w = TSimd.MultiplySubtractFrom(a, x, TSimd.Load(weights + j));
+            TSimd.Store(weights + j, w);
+            var d = TSimd.MultiplySubtractFrom(x, x, TSimd.Load(diagonal + j));
+            TSimd.Store(diagonal + j, d);
+            var penalty = TSimd.Load(penalties + j);
             refused = TSimd.Or(refused, TSimd.NotPositive(TSimd.Add(d, penalty)));
             var r = rule.Residual<V, TSimd>(w);
             var square = TSimd.Multiply(r, r);

@@ -23,6 +23,9 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
     /// <summary>Rows compacted and updated together, so that they are still in the second cache level. A multiple of the tile's.</summary>
     private const int RowBlock = 4 * TileRows;
 
+    /// <summary>Columns packed together, a multiple of the tile both ways.</summary>
+    private static readonly int s_stripColumns = TileRows * TileColumns / 2;
+
     private readonly int _maximumColumns;
     private readonly Matrix<T> _pending;
     private readonly Matrix<T> _row;
@@ -42,12 +45,10 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
         _maximumColumns = maximumColumns;
         var padded = Padded(maximumColumns);
         // One row more than is used: a sweep over bands reads a few elements past the end of the last one.
-        _pending = new Matrix<T>(capacity + 1, padded);
-
-        // Row 0 is the row being formed, row 1 a compacted pending vector; both are written a little past their end.
-        _row = new Matrix<T>(2, padded + TileColumns + TileRows);
-        _packedRows = new Matrix<T>(padded / TileRows + 1, TileRows * capacity + TSimd.Count);
-        _packedColumns = new Matrix<T>(padded / TileColumns + 1, TileColumns * capacity + Matrix<T>.Alignment / sizeof(T));
+        _pending = new Matrix<T>(capacity + 1, RoundUp(padded, s_stripColumns));
+        _row = new Matrix<T>(1, padded);
+        _packedRows = new Matrix<T>(RoundUp(padded, s_stripColumns) / TileRows, TileRows * capacity + TSimd.Count);
+        _packedColumns = new Matrix<T>(RoundUp(padded, s_stripColumns) / TileColumns, TileColumns * capacity + Matrix<T>.Alignment / sizeof(T));
         _survivors = new int[maximumColumns];
         _newPositions = new int[padded];
         _offsets = new int[padded / TSimd.Count];
@@ -194,16 +195,17 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
     private void ReadBaseRow(int p)
     {
         var row = _row.Pointer;
-        var contiguous = _shared ? Columns : p;
-        new ReadOnlySpan<T>(_base + p * _stride, contiguous).CopyTo(new Span<T>(row, contiguous));
-        var source = _base + contiguous * _stride + p;
-        for (var i = contiguous; i < Columns; i++)
+        var (m, stride) = (Columns, _stride);
+        var contiguous = _shared ? m : p;
+        new ReadOnlySpan<T>(_base + p * stride, contiguous).CopyTo(new Span<T>(row, contiguous));
+        var source = _base + contiguous * stride + p;
+        for (var i = contiguous; i < m; i++)
         {
             row[i] = *source;
-            source += _stride;
+            source += stride;
         }
 
-        new Span<T>(row + Columns, Padded(Columns) - Columns).Clear();
+        new Span<T>(row + m, Padded(m) - m).Clear();
     }
 
     /// <summary>target ← (row − Σ coefficients_t · u_t) · scale.</summary>
@@ -279,7 +281,6 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
     {
         fixed (int* offsets = _offsets, permutation = _permutation)
         {
-            var words = permutation;
             if (TSimd.Count == 1)
             {
                 for (var i = 0; i < elements; i++)
@@ -287,9 +288,10 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
                 return;
             }
 
-            for (var i = 0; i < elements; i += TSimd.Count)
+            int* offset = offsets, words = permutation;
+            for (var end = source + elements; source < end; source += TSimd.Count)
             {
-                TSimd.Store(target + offsets[i / TSimd.Count], TSimd.Permute(TSimd.Load(source + i), words));
+                TSimd.Store(target + *offset++, TSimd.Permute(TSimd.Load(source), words));
                 words += TSimd.Count * WordsPerElement;
             }
         }
@@ -298,25 +300,45 @@ internal sealed unsafe class PendingInverse<T, V, TSimd> : IDisposable
     /// <summary>Packs the pending vectors over the m survivors, negated as rows and plain as columns of the tiles.</summary>
     private void PackPending(int m)
     {
-        var vector = _row.Pointer + _row.Stride;
+        // Rounding up reads up to a tile past the survivors; that is zero, and so are the tiles' missing rows and columns.
+        var stride = (nint)_pending.Stride;
         for (var t = 0; t < Count; t++)
         {
-            CompactPrefix(_pending.Pointer + (nint)t * _pending.Stride, vector, Columns);
-            new Span<T>(vector + m, TileColumns + TileRows).Clear();
-            for (var j = 0; j * TileColumns < m; j++)
-            {
-                var to = _packedColumns.Pointer + (nint)j * _packedColumns.Stride + t * TileColumns;
-                TSimd.Store(to, TSimd.Load(vector + j * TileColumns));
-                TSimd.Store(to + TSimd.Count, TSimd.Load(vector + j * TileColumns + TSimd.Count));
-            }
+            var vector = _pending.Pointer + t * stride;
+            CompactPrefix(vector, vector, Columns);
+            new Span<T>(vector + m, RoundUp(m, s_stripColumns) - m).Clear();
+        }
 
-            // Whole vectors are stored; what they write past the tile's rows belongs to t + 1 and is overwritten then.
-            for (var i = 0; i * TileRows < m; i++)
-            {
-                var to = _packedRows.Pointer + (nint)i * _packedRows.Stride + t * TileRows;
-                for (var r = 0; r < TileRows; r += TSimd.Count)
-                    TSimd.Store(to + r, TSimd.Subtract(default, TSimd.Load(vector + i * TileRows + r)));
-            }
+        // A strip of whole tiles both ways at a time: what it reads stays in the first cache level for both.
+        for (var first = 0; first < m; first += s_stripColumns)
+        {
+            for (var j = first; j < first + s_stripColumns; j += TileColumns)
+                PackColumns(_pending.Pointer + j, _packedColumns.Pointer + (nint)(j / TileColumns) * _packedColumns.Stride, stride);
+            for (var i = first; i < first + s_stripColumns; i += TileRows)
+                PackRows(_pending.Pointer + i, _packedRows.Pointer + (nint)(i / TileRows) * _packedRows.Stride, stride);
+        }
+    }
+
+    private void PackColumns(T* source, T* target, nint stride)
+    {
+        for (var t = Count; t > 0; t--)
+        {
+            TSimd.Store(target, TSimd.Load(source));
+            TSimd.Store(target + TSimd.Count, TSimd.Load(source + TSimd.Count));
+            target += TileColumns;
+            source += stride;
+        }
+    }
+
+    private void PackRows(T* source, T* target, nint stride)
+    {
+        // Whole vectors are stored; what they write past the tile's rows belongs to t + 1 and is overwritten then.
+        for (var t = Count; t > 0; t--)
+        {
+            for (var r = 0; r < TileRows; r += TSimd.Count)
+                TSimd.Store(target + r, TSimd.Subtract(default, TSimd.Load(source + r)));
+            target += TileRows;
+            source += stride;
         }
     }
 }

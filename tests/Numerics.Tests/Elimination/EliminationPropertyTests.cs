@@ -46,14 +46,14 @@ public sealed class EliminationPropertyTests
     [Fact]
     public void The_losses_add_up_to_the_loss_of_the_result()
     {
-        Check.QuickThrowOnFailure(Prop.ForAll(Gen.Choose(1, 90).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(), (size, seed) =>
+        Check.QuickThrowOnFailure(Prop.ForAll(Gen.Choose(1, 40).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(), (size, seed) =>
         {
             var random = new Random(seed);
             var n = size * 2;
             var h = Problem.Hessian(random, n);
             var row = Problem.Row(random, n);
             using var inverse = Problem.Invert(h, n);
-            using var elimination = new ObsElimination<double>(n, pending: random.Next(2, 70));
+            using var elimination = new ObsElimination<double>(n, pending: random.Next(2, 40));
             var losses = new double[n];
             var steps = random.Next(0, n + 1);
 
