@@ -1,3 +1,4 @@
 using BenchmarkDotNet.Running;
+using Orchestrator.Benchmarks.Numerics;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+BenchmarkSwitcher.FromAssembly(typeof(EliminationBenchmarks).Assembly).Run(args);
