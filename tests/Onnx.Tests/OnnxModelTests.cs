@@ -97,6 +97,18 @@ public sealed class OnnxModelTests
         Assert.Equal(["free", "node", "late"], names);
     }
 
+    [Fact]
+    public void A_model_beyond_two_gigabytes_fails_to_be_written_and_says_so()
+    {
+        // Content is shared between the tensors, so only one of them takes memory.
+        const int Bytes = 1 << 26;
+        var large = Tensor.FromBytes("large", ElementType.UInt8, [Bytes], new byte[Bytes]);
+        var builder = new GraphBuilder(15);
+        builder.Output(builder.Concat(0, Enumerable.Range(0, 33).Select(_ => builder.Constant(large))));
+
+        Assert.Contains("2147483647", Assert.Throws<OnnxException>(() => builder.Build().ToBytes()).Message, StringComparison.Ordinal);
+    }
+
     internal static ModelProto TinyModel()
     {
         var graph = new GraphProto { Name = "g" };

@@ -82,6 +82,49 @@ public sealed class ModelPartitionTests
     }
 
     [Fact]
+    public void An_attention_unit_is_one_block_though_its_shapes_are_computed_from_the_input()
+    {
+        const int Width = 6;
+        var builder = new GraphBuilder(17);
+        var x = builder.Input("x", ElementType.Float32, -1, 5, Width);
+        var mask = builder.Input("mask", ElementType.Float32, 5, 5);
+        var shape = builder.Add("Shape", [x]);
+        var heads = builder.Concat(0, builder.Slice(shape, 0, 0, 2), builder.Vector(2, 3));
+        string Heads(string name) =>
+            builder.Transpose(builder.Add("Reshape", [builder.MatMul(x, Weight(builder, name, Width, Width)), heads]), 0, 2, 1, 3);
+        var scores = builder.Binary("Add", builder.MatMul(Heads("q1"), builder.Transpose(Heads("k2"), 0, 1, 3, 2)), mask);
+        var mixed = builder.MatMul(builder.Add("Softmax", [scores], NodeAttribute.Int("axis", -1)), Heads("v3"));
+        var joined = builder.Add("Reshape", [builder.Transpose(mixed, 0, 2, 1, 3), shape]);
+        var residual = builder.Binary("Add", x, builder.MatMul(joined, Weight(builder, "o4", Width, Width)));
+        builder.Output(builder.MatMul(residual, Weight(builder, "head5", Width, 9)));
+
+        var partition = ModelPartition.Of(builder.Build());
+
+        Assert.Equal([(true, 4), (false, 1)], partition.Blocks.Select(b => (b.IsResidual, b.Layers.Count)));
+        Assert.All(partition.Layers, l => Assert.Equal(5, l.Positions));
+        Assert.Equal(["q1", "k2", "v3", "o4"], partition.Blocks[0].Layers.Select(l => l.Weight.Storage));
+        Assert.Equal(("x", residual), (partition.Blocks[0].Input, partition.Blocks[0].Output));
+    }
+
+    [Fact]
+    public void A_weight_or_norm_that_is_not_finite_is_found_and_a_mask_with_infinities_is_not()
+    {
+        var builder = new GraphBuilder(17);
+        var x = builder.Input("x", ElementType.Float32, -1, 2);
+        var masked = builder.Binary("Add", x, builder.Constant(Tensor.FromFloats("mask", [2], [0, float.NegativeInfinity])));
+        var y = builder.Gemm(masked, builder.Constant(Tensor.FromFloats("w", [2, 2], [1, 2, 3, 4])));
+        var scale = builder.Constant(Tensor.FromFloats("scale", [2], [1, 1]));
+        builder.Output(builder.Add("LayerNormalization", [y, scale]));
+        var model = builder.Build();
+        Assert.Null(ModelPartition.Of(model).FindNonFinite());
+
+        model.Graph.ReplaceInitializer("scale", Tensor.FromFloats("scale", [2], [1, float.NaN]));
+        Assert.Equal("scale", ModelPartition.Of(model).FindNonFinite()!.Value.Tensor.Name);
+        model.Graph.ReplaceInitializer("w", Tensor.FromFloats("w", [2, 2], [1, 2, float.PositiveInfinity, 4]));
+        Assert.Equal(("Gemm", "w"), (ModelPartition.Of(model).FindNonFinite()!.Value.Node.OpType, ModelPartition.Of(model).FindNonFinite()!.Value.Tensor.Name));
+    }
+
+    [Fact]
     public void A_constant_on_either_side_of_a_matmul_is_a_layer_and_two_activations_are_not()
     {
         var builder = new GraphBuilder(15);
