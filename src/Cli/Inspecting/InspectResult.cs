@@ -57,11 +57,17 @@ internal sealed record InspectEstimate(long MemoryBytes, double Seconds, string 
         return new InspectEstimate(Memory(outline, cores), seconds, $"{Samples} calibration samples, every layer pruned and quantized, {cores} slots, no evaluation");
     }
 
-    /// <summary>The process itself, the model, the Hessians that one run of the graph gathers, and each slot's layer: Hessian, inverse, workspace.</summary>
+    /// <summary>
+    /// The process itself, the model, cached blobs (shards, Hessian and inverse of each layer), and for each slot an unrolled layer input, the
+    /// Hessians that one run of the graph gathers, and a layer's Hessian, inverse and workspace.
+    /// </summary>
     private static long Memory(ModelOutline outline, int cores)
     {
+        const int CachedCopies = 6;
         var hessians = outline.Layers.Select(layer => (double)layer.Groups * layer.Columns * layer.Columns * sizeof(double)).DefaultIfEmpty(0).ToList();
         var gathered = Math.Max(hessians.Max(), Math.Min(hessians.Sum(), NominalSpeed.GatheredBytes));
-        return (long)(NominalSpeed.ProcessBytes + 4.0 * outline.Bytes + cores * (gathered + 3 * hessians.Max()));
+        var unrolled = outline.Layers.Select(layer => (double)NominalSpeed.Batch * layer.Positions * layer.Groups * layer.Columns * sizeof(float)).DefaultIfEmpty(0).Max();
+        var cached = Math.Min(CachedCopies * hessians.Sum(), NominalSpeed.CacheBytes);
+        return (long)(NominalSpeed.ProcessBytes + 4.0 * outline.Bytes + cached + cores * (1.5 * unrolled + gathered + 3 * hessians.Max()));
     }
 }

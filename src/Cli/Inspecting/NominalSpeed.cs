@@ -4,10 +4,16 @@ namespace Orchestrator.Cli.Inspecting;
 internal static class NominalSpeed
 {
     /// <summary>Nominal operations that one core of today's servers does in a second over a whole job.</summary>
-    public const double FlopsPerCore = 1.5e10;
+    public const double FlopsPerCore = 3.5e10;
 
-    /// <summary>Runtime, libraries and caches.</summary>
-    public const double ProcessBytes = 150e6;
+    /// <summary>Runtime and libraries.</summary>
+    public const double ProcessBytes = 250e6;
+
+    /// <summary>Blobs that a worker keeps in memory, at most.</summary>
+    public const double CacheBytes = 512L << 20;
+
+    /// <summary>Samples that a graph sees at once.</summary>
+    public const int Batch = 64;
 
     /// <summary>Hessians that are gathered together in one run of the graph, at most.</summary>
     public const double GatheredBytes = 256L << 20;

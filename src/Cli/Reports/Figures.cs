@@ -34,7 +34,7 @@ internal static class Figures
     public static string Duration(double seconds) => seconds switch
     {
         < 0.0095 => "0 s",
-        < 10 => seconds.ToString("0.##", CultureInfo.InvariantCulture) + " s",
+        < 10 => seconds.ToString("0.00", CultureInfo.InvariantCulture) + " s",
         < 60 => seconds.ToString("0.0", CultureInfo.InvariantCulture) + " s",
         < 3600 => $"{(int)seconds / 60} min {(int)seconds % 60:00} s",
         _ => $"{(long)seconds / 3600} h {(long)seconds % 3600 / 60:00} min",

@@ -20,12 +20,16 @@ internal static class HtmlCharts
         var bits = layers.Max(layer => layer.Bits);
         return Markup.Section("Layer by layer", Markup.Element("div", "charts",
             Chart("Relative loss", "share of the loss of an all-zero layer, logarithmic",
-                [.. layers.Select(layer => new Bar(layer.Name, layer.RelativeLoss, Figures.Significant(layer.RelativeLoss)))], logarithmic: true),
+                [.. layers.Select(layer => new Bar(layer.Name, Label(layer), layer.RelativeLoss, Figures.Significant(layer.RelativeLoss)))], logarithmic: true),
             Chart("Sparsity", "weights that are exactly zero",
-                [.. layers.Select(layer => new Bar(layer.Name, layer.Sparsity, Figures.Percent(layer.Sparsity)))], full: 1),
+                [.. layers.Select(layer => new Bar(layer.Name, Label(layer), layer.Sparsity, Figures.Percent(layer.Sparsity)))], full: 1),
             Chart("Bits", "per weight",
-                [.. layers.Select(layer => new Bar(layer.Name, layer.Bits, Figures.Bits(layer.Bits)))], full: bits < FloatBits ? Math.Max(8, bits) : FloatBits)));
+                [.. layers.Select(layer => new Bar(layer.Name, Label(layer), layer.Bits, Figures.Bits(layer.Bits)))], full: bits < FloatBits ? Math.Max(8, bits) : FloatBits)));
     }
+
+    /// <summary>Exporters end every node's name with its operator, which tells nothing apart.</summary>
+    private static string Label(LayerReport layer) =>
+        layer.Name.EndsWith("/" + layer.OpType, StringComparison.Ordinal) ? layer.Name[..^(layer.OpType.Length + 1)] : layer.Name;
 
     private static XElement Chart(string title, string unit, IReadOnlyList<Bar> bars, double? full = null, bool logarithmic = false) =>
         Markup.Element("figure", "card",

@@ -3,10 +3,11 @@ using System.Xml.Linq;
 
 namespace Orchestrator.Cli.Reports;
 
-/// <param name="Label">Text beside the bar.</param>
+/// <param name="Name">In full; shown when the pointer rests on the row.</param>
+/// <param name="Label">Text before the bar, shortened where it is too long.</param>
 /// <param name="Value">Null draws no bar but keeps the row.</param>
 /// <param name="Text">The value as written at the end of the bar.</param>
-internal sealed record Bar(string Label, double? Value, string Text);
+internal sealed record Bar(string Name, string Label, double? Value, string Text);
 
 /// <summary>Horizontal bars with a name in front and the value behind, as an SVG element. Pure: the same bars give the same element.</summary>
 internal static class SvgBarChart
@@ -16,7 +17,7 @@ internal static class SvgBarChart
     private const int ValueWidth = 62;
     private const int RowHeight = 22;
     private const int BarHeight = 12;
-    private const int NameLength = 24;
+    private const int NameLength = 20;
     private const int BarWidth = Width - NameWidth - ValueWidth;
 
     /// <summary>Decades that a logarithmic bar shows at most.</summary>
@@ -56,7 +57,7 @@ internal static class SvgBarChart
         var width = bar.Value is { } value && double.IsFinite(value) ? scale(value) * BarWidth : 0;
         var baseline = y + RowHeight / 2 + 4;
         return new XElement("g",
-            new XElement("title", Markup.CleanText($"{bar.Label}: {bar.Text}")),
+            new XElement("title", Markup.CleanText($"{bar.Name}: {bar.Text}")),
             Text("name", NameWidth - 8, baseline, "end", Figures.Shorten(bar.Label, NameLength)),
             Rectangle("track", y, BarWidth),
             width > 0 ? Rectangle("bar", y, width) : null,
