@@ -6,6 +6,7 @@ using Orchestrator.Embedded;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Scheduling;
 using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.TestKit.Jobs;
@@ -30,9 +31,11 @@ internal sealed class JobHarness(IBlobStore store, int slots = 2, TimeProvider? 
 
     private readonly TimeProvider _clock = clock ?? TimeProvider.System;
 
-    public static JobPlan Plan(params CompressStep[] steps)
+    public static JobPlan Plan(params CompressStep[] steps) => Plan(SampleJobs.ThreeLayers(), steps);
+
+    public static JobPlan Plan(ModelOutline outline, params CompressStep[] steps)
     {
-        var request = SampleJobs.Request(SampleJobs.Recipe(steps), SampleJobs.ThreeLayers());
+        var request = SampleJobs.Request(SampleJobs.Recipe(steps), outline);
         return Planner.Plan(request with
         {
             Model = Source(s_model),
