@@ -35,7 +35,7 @@ public static class PlanUnits
             if (count == 0)
                 continue;
             // Units of a stage differ in their number of rows only, and only the last of a group or stage is shorter.
-            var (first, last) = (pipeline[new UnitPlace(stage, 0)].Cost, pipeline[new UnitPlace(stage, count - 1)].Cost);
+            var (first, last) = (pipeline.CostOf(new UnitPlace(stage, 0)), pipeline.CostOf(new UnitPlace(stage, count - 1)));
             totals += new UnitTotals(count, first * (count - 1) + last);
         }
 

@@ -37,4 +37,7 @@ public interface IUnitPipeline
     public IReadOnlyList<int> Stages { get; }
 
     public PlannedUnit this[UnitPlace place] { get; }
+
+    /// <summary>A unit's nominal cost, for pipelines whose units are costly to make only to ask for it.</summary>
+    public double CostOf(UnitPlace place) => this[place].Cost;
 }

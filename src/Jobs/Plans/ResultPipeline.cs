@@ -47,6 +47,11 @@ public sealed class ResultPipeline : IUnitPipeline
         _ => Evaluation.Latency(_plan.Settings, CompressedLatency, Written),
     };
 
+    public double CostOf(UnitPlace place) => place.Stage == AssembleStage ? AssemblyCost : this[place].Cost;
+
+    /// <summary>Every weight is read, decoded and written.</summary>
+    private double AssemblyCost => _plan.Settings.Parameters * 4.0;
+
     private static InputSource Written => new FromUnit(Assembly, Roles.Model);
 
     private PlannedUnit Assemble()
@@ -55,13 +60,15 @@ public sealed class ResultPipeline : IUnitPipeline
         foreach (var layer in _layers)
         {
             var ranges = new RowRanges(layer.Shape, layer.Steps[^1].RangeRows).Count;
-            foreach (var role in LayerPipeline.ResultRolesOf(layer))
+            foreach (var role in LayerPipeline.ResultRolesOf(layer).Select(r => $"{r}/{layer.Index}"))
+            {
                 for (var i = 0; i < ranges; i++)
-                    inputs.Add(new PlannedInput($"{role}/{layer.Index}", new FromGiven(inputs.Count - 1)));
+                    inputs.Add(new PlannedInput(role, new FromGiven(inputs.Count - 1)));
+            }
         }
 
         var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.Steps[^1].Step.Bits, l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm);
-        return new PlannedUnit("assemble", UnitKind.Assemble, spec, inputs, _plan.Settings.Parameters * 4.0);
+        return new PlannedUnit("assemble", UnitKind.Assemble, spec, inputs, AssemblyCost);
     }
 
     private PlannedUnit Compare()

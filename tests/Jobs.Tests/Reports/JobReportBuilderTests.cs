@@ -1,0 +1,80 @@
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Reports;
+using Orchestrator.Jobs.Units;
+using Orchestrator.TestKit.Jobs;
+
+namespace Orchestrator.Jobs.Tests.Reports;
+
+public sealed class JobReportBuilderTests
+{
+    private static readonly ModelOutline s_outline = SampleJobs.ThreeLayers() with { Unsupported = [new UnsupportedNode("/lstm", "LSTM", "recurrent layers are left alone")] };
+
+    private static readonly JobPlan s_plan = Planner.Plan(SampleJobs.Request(
+        SampleJobs.Recipe() with { Layers = [new LayerRule("/fc") { Skip = true }] }, s_outline));
+
+    private static readonly JobSummary s_summary = new()
+    {
+        Layers =
+        [
+            new LayerSummary { Index = 0, Loss = 3, ZeroLoss = 12, ZeroWeights = 25, Weights = 100, Seconds = 1.5, Rescues = [new Rescue(null, "damping-raised", "1e-3")] },
+            new LayerSummary { Index = 1, Failure = "'/conv2': it broke" },
+        ],
+        Baseline = new MetricFold(90, 100),
+        Compressed = new MetricFold(89, 100),
+        LatencyBeforeMs = 2,
+        LatencyAfterMs = 1.5,
+        ModelBytes = 1_000,
+        Checks = [new LayerCheck("/conv1", 0.01, 0.99)],
+        Computed = 20,
+        Reused = 5,
+    };
+
+    private static readonly ReportFacts s_facts = new(JobStatus.Failed, "why", SampleJobs.Digest('7'), 12, 1 << 20);
+
+    [Fact]
+    public void Totals_metrics_and_sizes_are_those_of_the_fold()
+    {
+        var report = JobReportBuilder.Build(s_plan, s_outline, s_summary, s_facts);
+
+        Assert.Equal((ReportStatus.Failed, "why"), (report.Status, report.Reason));
+        Assert.Equal(new UnitsReport(25, 20, 5), report.Units);
+        Assert.Equal((new MetricReport(90, "top1"), new MetricReport(89, "top1")), (report.Baseline, report.Compressed));
+        Assert.Equal((new BeforeAfter<long?>(4_000, 1_000), new BeforeAfter<double?>(2, 1.5)), (report.Size, report.Latency));
+        Assert.Equal([new Rescue("/conv1", "damping-raised", "1e-3")], report.Rescues);
+    }
+
+    [Fact]
+    public void Every_layer_says_what_became_of_it_and_why()
+    {
+        var layers = JobReportBuilder.Build(s_plan, s_outline, s_summary, s_facts).Layers;
+
+        Assert.Equal(
+            [
+                ("/conv1", "compressed", null, "exact-obs+obq"), ("/conv2", "failed", "'/conv2': it broke", null),
+                ("/fc", "skipped", "the rule '/fc' skips it", null), ("/lstm", "unsupported", "recurrent layers are left alone", null),
+            ],
+            layers.Select(l => (l.Name, l.Status, l.Reason, l.Method)));
+        Assert.Equal((4.0, 0.25, 3.0, 0.25, 1.5), (layers[0].Bits, layers[0].Sparsity, layers[0].Loss!.Value, layers[0].RelativeLoss!.Value, layers[0].Seconds));
+        Assert.Equal((0.01, 0.99), (layers[0].OutputError!.Value, layers[0].OutputCosine!.Value));
+    }
+
+    [Fact]
+    public void Without_a_written_model_no_layer_is_called_compressed()
+    {
+        var report = JobReportBuilder.Build(s_plan, s_outline, s_summary with { ModelBytes = null }, s_facts with { Status = JobStatus.Interrupted });
+
+        Assert.Equal(ReportStatus.Cancelled, report.Status);
+        Assert.DoesNotContain(report.Layers, l => l.Status == "compressed");
+    }
+
+    [Theory]
+    [InlineData("top1", 50.0)]
+    [InlineData("top5", 50.0)]
+    [InlineData("nll", 0.5)]
+    [InlineData("cosine", 0.5)]
+    public void Shares_are_percent_and_means_are_means(string metric, double expected) =>
+        Assert.Equal(expected, new MetricFold(3, 6).Value(metric));
+}
