@@ -22,8 +22,7 @@ public sealed class ArrowTests
         ["Cli"] = ["Embedded", "Worker", "Compression", "Checkpoints", "Grains", "Grains.Abstractions", .. s_floors],
     };
 
-    public static TheoryData<string> ProductProjects() =>
-        [.. Repository.ProjectFiles.Where(file => !file.StartsWith("tests/", StringComparison.Ordinal))];
+    public static TheoryData<string> ProductProjects() => [.. ProductFiles()];
 
     [Theory]
     [MemberData(nameof(ProductProjects))]
@@ -43,8 +42,8 @@ public sealed class ArrowTests
     public void Every_product_project_has_tests_of_its_own_or_shares_its_neighbours()
     {
         var tests = Repository.ProjectFiles.Select(file => Path.GetFileNameWithoutExtension(file)).ToHashSet();
-        var untested = ProductProjects()
-            .Select(row => Path.GetFileNameWithoutExtension((string)row))
+        var untested = ProductFiles()
+            .Select(file => Path.GetFileNameWithoutExtension(file))
             .Where(project => project != "Grains.Abstractions" && !tests.Contains(project + ".Tests"));
         Assert.Empty(untested);
     }
@@ -68,4 +67,7 @@ public sealed class ArrowTests
             .Select(file => Path.GetDirectoryName(file)!.Replace('\\', '/') + "/packages.lock.json")
             .Where(file => !Repository.Files.Contains(file)));
     }
+
+    private static IEnumerable<string> ProductFiles() =>
+        Repository.ProjectFiles.Where(file => !file.StartsWith("tests/", StringComparison.Ordinal));
 }
