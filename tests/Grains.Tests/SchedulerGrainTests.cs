@@ -1,0 +1,195 @@
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Scheduling;
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.TestKit.Jobs;
+using Orchestrator.TestKit.Time;
+
+namespace Orchestrator.Grains.Tests;
+
+public sealed class SchedulerGrainTests
+{
+    private static readonly LeaseRequest s_request = new("worker", SampleJobs.Profile, 1);
+    private static readonly LeaseOptions s_options = LeaseOptions.Default;
+
+    private readonly ManualClock _clock = new();
+    private readonly MemoryBlobStore _store = new();
+    private readonly RecordingLayer _owner = new();
+
+    [Fact]
+    public async Task A_completed_attempt_is_told_to_its_owner()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = Assert.Single(await scheduler.LeaseAsync(s_request, CancellationToken.None));
+
+        Assert.True(await scheduler.CompleteAsync(lease.Epoch, Done, CancellationToken.None));
+        await host.DeliverAsync();
+
+        Assert.Equal((lease.Epoch, OutcomeKind.Completed), Assert.Single(_owner.Ends));
+        Assert.Equal($"local/attempts/11/{SampleJobs.Digest('1')}/{lease.Epoch.Attempt}", lease.OutputPrefix);
+    }
+
+    [Fact]
+    public async Task A_second_and_a_late_report_are_refused()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1"), Offer("2")], CancellationToken.None);
+        var first = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        var second = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        await scheduler.CompleteAsync(first.Epoch, Done, CancellationToken.None);
+        await scheduler.AcknowledgeAsync(first.Epoch, CancellationToken.None);
+
+        Assert.False(await scheduler.CompleteAsync(first.Epoch, Done, CancellationToken.None));
+        _clock.Advance(s_options.Duration);
+        Assert.False(await scheduler.CompleteAsync(second.Epoch, Done, CancellationToken.None));
+        await host.DeliverAsync();
+
+        Assert.Equal([(first.Epoch, OutcomeKind.Completed), (second.Epoch, OutcomeKind.Lost)], _owner.Ends);
+    }
+
+    [Fact]
+    public async Task A_report_that_comes_between_the_leases_end_and_the_next_tick_is_refused_too()
+    {
+        var (scheduler, _) = await ActivateAsync(s_options with { Tick = TimeSpan.FromHours(1) });
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        _clock.Advance(s_options.Duration);
+
+        Assert.False(await scheduler.CompleteAsync(lease.Epoch, Done, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_heartbeat_renews_leases_and_names_those_that_are_not_lost()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        var ghost = new Epoch(lease.Epoch.Term - 1, 1);
+
+        for (var beat = 0; beat < 5; beat++)
+        {
+            _clock.Advance(s_options.Duration - TimeSpan.FromSeconds(1));
+            var renewed = await scheduler.HeartbeatAsync(new Heartbeat("worker", [new(lease.Epoch, 0.5), new(ghost, 0)]), CancellationToken.None);
+            Assert.Equal([lease.Epoch], renewed);
+        }
+
+        await host.DeliverAsync();
+        Assert.Empty(_owner.Ends);
+    }
+
+    [Fact]
+    public async Task A_withdrawn_units_result_is_refused()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+
+        await scheduler.WithdrawAsync(Offer("1").Owner, CancellationToken.None);
+
+        Assert.False(await scheduler.CompleteAsync(lease.Epoch, Done, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Every_activation_has_a_higher_term_so_earlier_leases_are_refused()
+    {
+        var (earlier, _) = await ActivateAsync();
+        await earlier.OfferAsync([Offer("1")], CancellationToken.None);
+        var old = (await earlier.LeaseAsync(s_request, CancellationToken.None))[0];
+
+        var (later, _) = await ActivateAsync();
+        await later.OfferAsync([Offer("1")], CancellationToken.None);
+        var current = (await later.LeaseAsync(s_request, CancellationToken.None))[0];
+
+        Assert.True(current.Epoch > old.Epoch);
+        Assert.NotEqual(current.OutputPrefix, old.OutputPrefix);
+        Assert.False(await later.CompleteAsync(old.Epoch, Done, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Terms_do_not_repeat_where_the_state_was_lost()
+    {
+        var (earlier, _) = await ActivateAsync();
+        await earlier.OfferAsync([Offer("1")], CancellationToken.None);
+        var old = (await earlier.LeaseAsync(s_request, CancellationToken.None))[0];
+        await _store.DeleteAsync("local/grains/scheduler.head", CancellationToken.None);
+        _clock.Advance(TimeSpan.FromMinutes(1));
+
+        var (later, _) = await ActivateAsync();
+        await later.OfferAsync([Offer("1")], CancellationToken.None);
+
+        Assert.True((await later.LeaseAsync(s_request, CancellationToken.None))[0].Epoch > old.Epoch);
+    }
+
+    [Fact]
+    public async Task News_that_the_owner_did_not_acknowledge_are_told_again()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        await scheduler.CompleteAsync(lease.Epoch, Done, CancellationToken.None);
+        host.Lose();
+
+        _clock.Advance(s_options.Redelivery + s_options.Tick);
+        await host.DeliverAsync();
+        await scheduler.AcknowledgeAsync(lease.Epoch, CancellationToken.None);
+        _clock.Advance(s_options.Redelivery + s_options.Tick);
+
+        Assert.Equal(0, host.Posted);
+        Assert.Equal((lease.Epoch, OutcomeKind.Completed), Assert.Single(_owner.Ends));
+    }
+
+    [Fact]
+    public async Task A_request_waits_for_the_next_offer_but_not_for_ever()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        var patient = scheduler.LeaseAsync(s_request, CancellationToken.None);
+        Assert.False(patient.IsCompleted);
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        Assert.Single(await patient);
+
+        var vain = scheduler.LeaseAsync(s_request, CancellationToken.None);
+        _clock.Advance(s_options.LongPoll);
+        Assert.Empty(await vain);
+    }
+
+    private static Outcome Done => Outcome.Completed([], new UnitMetrics());
+
+    private async Task<(SchedulerGrain Scheduler, FakeGrainHost Host)> ActivateAsync(LeaseOptions? options = null)
+    {
+        var host = new FakeGrainHost(GrainKeys.Scheduler, _store, _clock, _owner);
+        var scheduler = new SchedulerGrain(host, options ?? s_options);
+        await scheduler.ActivateAsync(CancellationToken.None);
+        return (scheduler, host);
+    }
+
+    private static UnitOffer Offer(string unit) => new(new UnitOwner(OwnerKind.Layer, "layer/job/0"), "local", "job", new WorkUnit
+    {
+        Id = unit,
+        Key = SampleJobs.Digest('1'),
+        Kind = UnitKind.Statistics,
+        Spec = new InverseSpec(new LayerRef("/conv", 0), 1, 9, 0),
+        Inputs = [],
+        Profile = SampleJobs.Profile,
+        Cost = 1,
+    });
+
+    private sealed class RecordingLayer : ILayerGrain
+    {
+        public List<(Epoch Epoch, OutcomeKind Kind)> Ends { get; } = [];
+
+        public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken)
+        {
+            Ends.Add((ended.Epoch, ended.Outcome.Kind));
+            return Task.CompletedTask;
+        }
+
+        public Task StartAsync(LayerStart start, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task RepairAsync(JobPlace job, BlobRef damaged, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(JobPlace job, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
