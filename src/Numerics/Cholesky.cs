@@ -24,6 +24,7 @@ public static unsafe class Cholesky
         if (a.Rows != a.Columns)
             throw new ArgumentException($"A square matrix expected, {a.Rows} × {a.Columns} given.", nameof(a));
         pivot = KernelWidths.Run<T, int, Code<T>>(width, new(a));
+        GC.KeepAlive(a);
         return pivot < 0;
     }
 

@@ -148,13 +148,24 @@ internal static unsafe class Gemm<T, V, TSimd>
     /// <summary>Lays one panel out depth-major, scaled, with zeros for rows that are not there.</summary>
     private static void Pack(T* target, int panelRows, Operand<T> source, int rows, int depth, T scale)
     {
+        var wholeVectors = source.RowStep == 1 && rows == panelRows && panelRows == TileColumns;
+        var factor = TSimd.Broadcast(scale);
         for (var k = 0; k < depth; k++)
         {
             var from = source.Pointer + k * source.ColumnStep;
-            for (var i = 0; i < rows; i++)
-                target[i] = scale * from[i * source.RowStep];
-            for (var i = rows; i < panelRows; i++)
-                target[i] = T.Zero;
+            if (wholeVectors)
+            {
+                TSimd.Store(target, TSimd.Multiply(factor, TSimd.Load(from)));
+                TSimd.Store(target + TSimd.Count, TSimd.Multiply(factor, TSimd.Load(from + TSimd.Count)));
+            }
+            else
+            {
+                for (var i = 0; i < rows; i++)
+                    target[i] = scale * from[i * source.RowStep];
+                for (var i = rows; i < panelRows; i++)
+                    target[i] = T.Zero;
+            }
+
             target += panelRows;
         }
     }

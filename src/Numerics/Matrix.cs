@@ -106,6 +106,8 @@ public sealed unsafe class Matrix<T> : IDisposable
         if (destination.Rows != Rows || destination.Columns != Columns)
             throw new ArgumentException($"Shape {destination.Rows} × {destination.Columns} differs from {Rows} × {Columns}.", nameof(destination));
         Buffer.MemoryCopy(Pointer, destination.Pointer, destination.ByteLength, ByteLength);
+        GC.KeepAlive(this);
+        GC.KeepAlive(destination);
     }
 
     public Matrix<T> Clone()

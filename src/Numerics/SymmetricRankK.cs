@@ -27,6 +27,7 @@ public static unsafe class SymmetricRankK
         }
 
         KernelWidths.Run<T, int, Code<T>>(width, new(c, alpha, a));
+        GC.KeepAlive(a);
         Mirror(c);
     }
 
@@ -48,6 +49,8 @@ public static unsafe class SymmetricRankK
                 }
             }
         }
+
+        GC.KeepAlive(c);
     }
 
     private readonly struct Code<T>(Matrix<T> c, T alpha, Matrix<T> a) : IWidthGeneric<T, int>

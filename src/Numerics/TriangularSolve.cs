@@ -29,6 +29,7 @@ public static unsafe class TriangularSolve
             throw new ArgumentException($"L is {lower.Rows} × {lower.Columns}, b has {b.Length} elements.", nameof(b));
         fixed (T* x = b)
             KernelWidths.Run<T, int, Code<T>>(width, new(lower, x, transposed));
+        GC.KeepAlive(lower);
     }
 
     private readonly struct Code<T>(Matrix<T> lower, T* x, bool transposed) : IWidthGeneric<T, int>

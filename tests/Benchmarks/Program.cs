@@ -1,4 +1,11 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Orchestrator.Benchmarks.Numerics;
 
-BenchmarkSwitcher.FromAssembly(typeof(EliminationBenchmarks).Assembly).Run(args);
+// In process: the project BenchmarkDotNet would generate knows nothing of our build settings.
+var config = DefaultConfig.Instance
+    .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
+    .WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
+BenchmarkSwitcher.FromAssembly(typeof(EliminationBenchmarks).Assembly).Run(args, config);

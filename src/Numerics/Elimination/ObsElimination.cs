@@ -32,18 +32,26 @@ public sealed class ObsElimination<T> : IRowElimination<T>
     public int MaximumColumns => _kernel.MaximumColumns;
 
     public EliminationResult Prune(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses) =>
-        _kernel.Prune(inverse, columns, weights, order, losses);
+        Kept(_kernel.Prune(inverse, columns, weights, order, losses), inverse);
 
     public EliminationResult PruneGroups(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, int keep, int group, Span<int> order, Span<double> losses) =>
-        _kernel.PruneGroups(inverse, columns, weights, keep, group, order, losses);
+        Kept(_kernel.PruneGroups(inverse, columns, weights, keep, group, order, losses), inverse);
 
     public EliminationResult PruneBlocks(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, int blockSize, Span<int> order, Span<double> losses) =>
-        _kernel.PruneBlocks(inverse, columns, weights, blockSize, order, losses);
+        Kept(_kernel.PruneBlocks(inverse, columns, weights, blockSize, order, losses), inverse);
 
     public EliminationResult Quantize(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, RowGrid<T> grid, Span<int> codes, Span<int> order, Span<double> losses) =>
-        _kernel.Quantize(inverse, columns, weights, grid, codes, order, losses);
+        Kept(_kernel.Quantize(inverse, columns, weights, grid, codes, order, losses), inverse);
 
     public void Dispose() => _kernel.Dispose();
+
+    /// <summary>The kernels hold raw pointers, so what these point into must outlive the call even if the caller is done with it.</summary>
+    private EliminationResult Kept(EliminationResult result, Matrix<T> inverse)
+    {
+        GC.KeepAlive(inverse);
+        GC.KeepAlive(this);
+        return result;
+    }
 
     private readonly struct Creation(int maximumColumns, int pending) : IWidthGeneric<T, IRowElimination<T>>
     {

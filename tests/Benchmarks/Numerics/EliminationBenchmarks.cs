@@ -4,7 +4,6 @@ using Orchestrator.Numerics;
 namespace Orchestrator.Benchmarks.Numerics;
 
 /// <summary>One row through every method of the elimination, all its columns.</summary>
-[ShortRunJob]
 public class EliminationBenchmarks
 {
     private readonly double[] _losses = new double[4096];

@@ -4,7 +4,6 @@ using Orchestrator.Numerics;
 namespace Orchestrator.Benchmarks.Numerics;
 
 /// <summary>What is done once per layer, in double.</summary>
-[ShortRunJob]
 public class LinearAlgebraBenchmarks
 {
     private Matrix<double> _hessian = new(0, 0);
