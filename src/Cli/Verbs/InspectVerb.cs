@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using Orchestrator.Cli.Inspecting;
 using Orchestrator.Cli.Reports;
+using Orchestrator.Cli.Running;
 using Orchestrator.Compression.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Recipes;
@@ -38,10 +38,8 @@ internal static class InspectVerb
     {
         if (!File.Exists(path))
             throw new InputException("model-not-found", path, Directory.Exists(path) ? "this is a folder" : "there is no such file", "Give the path of an ONNX model.");
-        var loaded = ModelPreparation.LoadFile(path);
-        using var file = File.OpenRead(path);
-        var outline = ModelOutlines.Of(loaded, Convert.ToHexStringLower(SHA256.HashData(file)), file.Length, batchNorm);
-        return InspectResult.Of(Path.GetFileName(path), outline, cores);
+        var (file, loaded) = SourceFile.ReadModel(Path.GetFileName(path), path);
+        return InspectResult.Of(file.Stamp.File, ModelOutlines.Of(loaded, file.Stamp.Sha256, file.Stamp.Bytes, batchNorm), cores);
     }
 
     private static void Print(IAnsiConsole console, InspectResult result)
