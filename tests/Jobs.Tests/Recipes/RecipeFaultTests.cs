@@ -47,6 +47,10 @@ public sealed class RecipeFaultTests
     [InlineData("mean: [0]", "mean: 0", 5, "data.preprocess.mean", "expected a list, found '0'")]
     [InlineData("mean: [0]", "mean: [0, 0]", 5, "data.preprocess.std", "1 values, but mean has 2")]
     [InlineData("std: [1]", "std: [0]", 5, "data.preprocess.std", "divide by zero")]
+    public void A_fault_of_model_or_data_is_told_with_line_key_and_cause(string part, string wrong, int line, string path, string cause) =>
+        AssertFault(part, wrong, line, path, cause);
+
+    [Theory]
     [InlineData("sparsity: 0.7", "sparsity: 1", 7, "compress[0].sparsity", "1 is out of range")]
     [InlineData("sparsity: 0.7", "sparsity: -0.1", 7, "compress[0].sparsity", "-0.1 is out of range")]
     [InlineData("sparsity: 0.7", "sparsity: many", 7, "compress[0].sparsity", "expected a finite number, found 'many'")]
@@ -73,15 +77,8 @@ public sealed class RecipeFaultTests
     [InlineData("\"fc\"", "/(/", 10, "layers[0].match", "not a valid regex")]
     [InlineData("\"fc\"", "/(?=a)b/", 10, "layers[0].match", "linear time")]
     [InlineData("bits: 8", "sparsity: 2", 10, "layers[0].sparsity", "2 is out of range")]
-    public void A_fault_is_told_with_line_key_and_cause(string part, string wrong, int line, string path, string cause)
-    {
-        Assert.Contains(part, Good, StringComparison.Ordinal);
-
-        var (recipe, errors) = RecipeReader.TryRead(Good.Replace(part, wrong));
-
-        Assert.Null(recipe);
-        Assert.Contains(errors, error => error.Line == line && error.Path == path && error.Message.Contains(cause, StringComparison.Ordinal));
-    }
+    public void A_fault_of_a_step_or_layer_is_told_with_line_key_and_cause(string part, string wrong, int line, string path, string cause) =>
+        AssertFault(part, wrong, line, path, cause);
 
     [Theory]
     [InlineData("", 1, "the recipe is empty")]
@@ -133,5 +130,15 @@ public sealed class RecipeFaultTests
             var (recipe, errors) = RecipeReader.TryRead(text);
             return (recipe is null) == (errors.Count > 0);
         }));
+    }
+
+    private static void AssertFault(string part, string wrong, int line, string path, string cause)
+    {
+        Assert.Contains(part, Good, StringComparison.Ordinal);
+
+        var (recipe, errors) = RecipeReader.TryRead(Good.Replace(part, wrong));
+
+        Assert.Null(recipe);
+        Assert.Contains(errors, error => error.Line == line && error.Path == path && error.Message.Contains(cause, StringComparison.Ordinal));
     }
 }
