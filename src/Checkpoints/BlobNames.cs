@@ -21,6 +21,19 @@ public static class BlobNames
 
     public static string Output(string prefix, string role) => $"{prefix}/{role}";
 
+    /// <summary>The unit and the attempt that an output's name tells; null for any other blob.</summary>
+    public static (string Key, Epoch Epoch)? ProducerOf(string output)
+    {
+        const int AttemptsAt = 1, KeyAt = 3, EpochAt = 4;
+        var parts = output.Split('/');
+        if (parts.Length <= EpochAt + 1 || parts[AttemptsAt] != "attempts")
+            return null;
+        var epoch = parts[EpochAt].Split('-');
+        return epoch.Length == 2 && long.TryParse(epoch[0], out var term) && long.TryParse(epoch[1], out var counter)
+            ? (parts[KeyAt], new Epoch(term, counter))
+            : null;
+    }
+
     public static string Commit(JobScope scope, string key) => $"{Commits(scope)}{key[..SpreadLength]}/{key}.json";
 
     public static string Commits(JobScope scope) =>

@@ -1,3 +1,5 @@
+using Orchestrator.Jobs.Reports;
+
 namespace Orchestrator.Cli;
 
 /// <summary>What scripts branch on (design.md section 8).</summary>
@@ -16,4 +18,11 @@ internal static class ExitCodes
 
     /// <summary>Ctrl-C; resumable.</summary>
     public const int Interrupted = 130;
+
+    public static int Of(ReportStatus status) => status switch
+    {
+        ReportStatus.Succeeded => Success,
+        ReportStatus.GoalMissed => GoalMissed,
+        _ => Failed,
+    };
 }

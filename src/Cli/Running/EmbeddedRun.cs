@@ -25,6 +25,9 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     private const string Tenant = "local";
     private const string WorkerName = "embedded";
 
+    /// <summary>A store that damages the model this often in a row is broken itself.</summary>
+    private const int MostAttempts = 3;
+
     private readonly TimeProvider _clock = context.Surroundings.Clock;
     private readonly DateTimeOffset _started = context.Surroundings.Clock.GetUtcNow();
     private readonly long _start = context.Surroundings.Clock.GetTimestamp();
@@ -51,7 +54,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
                 await tensors.ImportAsync(Tenant, file.Stamp.Sha256, file.Stamp.Bytes, file.Open, interruption);
         }
 
-        var result = await context.Progress().ShowAsync(sink => ExecuteAsync(store, tensors, sink, interruption));
+        var result = await context.Progress().ShowAsync(sink => ExecuteUntilSoundAsync(store, tensors, sink, interruption));
         if (result.Status == JobStatus.Interrupted)
             return TellHowToResume();
 
@@ -60,15 +63,32 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         await files.WriteAsync(report, Provenance(result), result.Model is { } model ? stream => tensors.CopyAsync(model, stream, CancellationToken.None) : null);
         context.WriteResult(report);
         RunSummary.Print(context.People, report, files);
-        return report.Status switch
-        {
-            ReportStatus.Succeeded => ExitCodes.Success,
-            ReportStatus.GoalMissed => ExitCodes.GoalMissed,
-            _ => ExitCodes.Failed,
-        };
+        return ExitCodes.Of(report.Status);
     }
 
-    private async Task<JobResult> ExecuteAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, CancellationToken interruption)
+    /// <summary>A finished job may be found with its model damaged since: then the unit that wrote it runs again.</summary>
+    private async Task<JobResult> ExecuteUntilSoundAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, CancellationToken interruption)
+    {
+        for (var (attempt, fresh) = (1, options.Fresh); ; (attempt, fresh) = (attempt + 1, false))
+        {
+            var result = await ExecuteAsync(store, tensors, sink, fresh, interruption);
+            if (result.Model is not { } model || result.Status == JobStatus.Interrupted)
+                return result;
+            try
+            {
+                await tensors.CopyAsync(model, Stream.Null, CancellationToken.None);
+                return result;
+            }
+            catch (DamagedBlobException damaged) when (attempt < MostAttempts && BlobNames.ProducerOf(model.Name) is not null)
+            {
+                sink.Note($"damaged: {damaged.Message}");
+                var (key, epoch) = BlobNames.ProducerOf(model.Name)!.Value;
+                await new CheckpointStore(store).InvalidateAsync(new JobScope(Tenant, result.Job.JobId, result.Job.Generation), key, epoch, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task<JobResult> ExecuteAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, bool fresh, CancellationToken interruption)
     {
         var profile = run.Plan.Settings.Profile;
         using var environment = new OrtEnvironment(LoggingLevel.Error);
@@ -77,7 +97,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
         using var drain = new CancellationTokenSource();
         var job = host.Model(run.Plan.ComputeJobId());
-        await job.StartAsync(new JobStart(Tenant, run.Plan, options.Fresh), CancellationToken.None);
+        await job.StartAsync(new JobStart(Tenant, run.Plan, fresh), CancellationToken.None);
         var working = worker.RunAsync(drain.Token);
         try
         {

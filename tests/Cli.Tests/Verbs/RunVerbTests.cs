@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Xml.Linq;
+using Orchestrator.Jobs.Reports;
 
 namespace Orchestrator.Cli.Tests.Verbs;
 
@@ -42,6 +43,30 @@ public sealed class RunVerbTests : IDisposable
         Assert.DoesNotContain(_folder.Path, File.ReadAllText(_folder["here/provenance.json"]), StringComparison.Ordinal);
         Assert.Contains("Succeeded", console.Error, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_model_damaged_in_the_store_is_made_again()
+    {
+        using var first = new TestConsole(_folder.Path);
+        await first.RunAsync("run", "recipe.yaml");
+        var model = File.ReadAllBytes(_folder["out/model.onnx"]);
+        foreach (var blob in Directory.GetFiles(_folder[".orchestrator"], "model", SearchOption.AllDirectories))
+            File.WriteAllBytes(blob, [1, 2, 3]);
+
+        using var second = new TestConsole(_folder.Path);
+        Assert.Equal(ExitCodes.Success, await second.RunAsync("run", "recipe.yaml", "--json"));
+
+        Assert.Equal(model, File.ReadAllBytes(_folder["out/model.onnx"]));
+        Assert.True(second.Json.GetProperty("units").GetProperty("computed").GetInt32() > 0);
+        Assert.Contains("damaged", second.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(ReportStatus.Succeeded, 0)]
+    [InlineData(ReportStatus.Failed, 1)]
+    [InlineData(ReportStatus.Cancelled, 1)]
+    [InlineData(ReportStatus.GoalMissed, 3)]
+    public void Each_end_has_its_exit_code(ReportStatus status, int code) => Assert.Equal(code, ExitCodes.Of(status));
 
     [Fact]
     public async Task Without_json_people_read_the_result_on_standard_output()
