@@ -37,16 +37,18 @@ public static class GridFit
     /// Scale and zero of a range shrunken by a factor: s = factor · (max − min) / (2^b − 1), z = round(−min / s), or 2^(b−1) where
     /// the grid is symmetric.
     /// </summary>
+    /// <remarks>
+    /// In float32, operation by operation as the original code: one unit in the last place of s moves a weight near a rounding tie to
+    /// the other side, and OBQ's whole path with it.
+    /// </remarks>
     internal static RowGrid<float> FromRange(WeightRange range, double factor, int bits, QuantizationScheme scheme)
     {
         var maximumCode = (1 << bits) - 1;
-        var width = range.Maximum - range.Minimum;
-        var scale = (float)(factor * width / maximumCode);
-
-        // The factor cancels in min / s. Taken from the range itself, a tie such as 7.5 is seen as one, not broken by the scale's rounding.
-        var zero = scheme == QuantizationScheme.Symmetric
-            ? 1 << (bits - 1)
-            : (int)Math.Round(-range.Minimum * maximumCode / width);
+        var minimum = (float)factor * (float)range.Minimum;
+        var maximum = (float)factor * (float)range.Maximum;
+        var width = maximum - minimum;
+        var scale = float.IsInfinity(width) ? (maximum / maximumCode) - (minimum / maximumCode) : width / maximumCode;
+        var zero = scheme == QuantizationScheme.Symmetric ? 1 << (bits - 1) : (int)MathF.Round(-minimum / scale);
         return new(scale, zero, maximumCode);
     }
 }

@@ -12,6 +12,9 @@ internal interface IRowMethod
     /// </summary>
     double SingleDrift => 1e-3;
 
+    /// <summary>Whether float is tried at all. Where each step depends on the ones before, one tie decided by noise changes the rest of the row.</summary>
+    bool SingleSuffices => true;
+
     EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }

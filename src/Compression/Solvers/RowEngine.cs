@@ -5,7 +5,7 @@ using Orchestrator.Numerics;
 namespace Orchestrator.Compression.Solvers;
 
 /// <summary>
-/// Eliminates one row after another in float and proves each result: the losses of the steps must add up to ½·Δw·H·Δwᵀ, taken
+/// Eliminates one row after another, in float where the method allows it, and proves each result: the losses of the steps must add up to ½·Δw·H·Δwᵀ, taken
 /// in double (algorithms.md 5.12). A row that fails the proof, or whose Hessian is too ill-conditioned, is computed in double
 /// from the double inverse; one that fails even then gets more damping. What a row gets depends on that row alone.
 /// </summary>
@@ -48,6 +48,8 @@ internal sealed class RowEngine : IDisposable
         before.CopyTo(after);
         if (system.Hessian.Columns == 0)
             return 0;
+        if (!method.SingleSuffices)
+            return InDouble(method, system, before, after, order, losses, cancellationToken);
         if (system.Inflation > LargestSingleInflation)
         {
             _rescues.IllConditionedRow(system.Inflation);

@@ -47,9 +47,12 @@ internal static class EliminationArguments
             room[g] = Math.Max(room[g], 0);
     }
 
-    /// <summary>Squared residuals above it lie outside the grid; ties inside it reach exactly (s/2)², hence the margin.</summary>
+    /// <summary>
+    /// Squared residuals above it lie outside the grid; ties inside it reach (s/2)² up to the rounding of float32 levels, hence a
+    /// margin of a few units in the last place. One of 1e-6 already hides outliers that the original code sees.
+    /// </summary>
     public static T OutlierThreshold<T>(T scale)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T> => T.CreateTruncating(0.25 * (1 + 1e-6)) * scale * scale;
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> => T.CreateTruncating(0.25 * (1 + 3e-7)) * scale * scale;
 
     public static void CheckBlocks(int activeColumns, ReadOnlySpan<int> columns, int blockSize)
     {

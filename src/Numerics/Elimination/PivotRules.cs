@@ -43,7 +43,7 @@ internal readonly struct PruningRule<T> : IPivotRule<T>
     }
 }
 
-/// <summary>Weights are fixed at the nearest level of a grid.</summary>
+/// <summary>Weights are fixed at the nearest level of a grid, in the float32 arithmetic of <see cref="RowGrid{T}"/>.</summary>
 internal readonly struct QuantizingRule<T>(RowGrid<T> grid) : IPivotRule<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -62,14 +62,26 @@ internal readonly struct QuantizingRule<T>(RowGrid<T> grid) : IPivotRule<T>
     {
         var scale = TSimd.Broadcast(_grid.Scale);
         var zero = TSimd.Broadcast(_zero);
-        var code = TSimd.Add(TSimd.Round(TSimd.Divide(w, scale)), zero);
+        var code = TSimd.Add(TSimd.Round(ToSingle<V, TSimd>(TSimd.Divide(ToSingle<V, TSimd>(w), scale))), zero);
         code = TSimd.Min(TSimd.Max(code, TSimd.Broadcast(T.Zero)), TSimd.Broadcast(_maximum));
-        return TSimd.Subtract(w, TSimd.Multiply(scale, TSimd.Subtract(code, zero)));
+        return TSimd.Subtract(w, ToSingle<V, TSimd>(TSimd.Multiply(scale, TSimd.Subtract(code, zero))));
     }
 
     public T Fix(T w, out int code)
     {
         code = _grid.Code(w);
         return _grid.Value(code);
+    }
+
+    /// <summary>Rounds lanes of double to 24 bits (Veltkamp's splitting); lanes of float are returned as they are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V ToSingle<V, TSimd>(V x)
+        where V : unmanaged
+        where TSimd : struct, ISimd<T, V>
+    {
+        if (typeof(T) == typeof(float))
+            return x;
+        var spread = TSimd.Multiply(x, TSimd.Broadcast(T.CreateTruncating((1 << 29) + 1)));
+        return TSimd.Subtract(spread, TSimd.Subtract(spread, x));
     }
 }

@@ -59,13 +59,14 @@ public sealed class GridFitTests
     }
 
     [Theory]
-    [InlineData(QuantizationScheme.Asymmetric)]
-    [InlineData(QuantizationScheme.Symmetric)]
-    public void A_row_of_zeros_gets_the_range_from_minus_one_to_one(QuantizationScheme scheme)
+    [InlineData(QuantizationScheme.Symmetric, 8)]
+    // 1 / (2/15) is 7.5 up to the rounding of the scale, which falls below in float32.
+    [InlineData(QuantizationScheme.Asymmetric, 7)]
+    public void A_row_of_zeros_gets_the_range_from_minus_one_to_one(QuantizationScheme scheme, int zero)
     {
         var grid = GridFit.Row(new float[5], 4, GridKind.MinMax, scheme);
         Assert.Equal(2 / 15f, grid.Scale);
-        Assert.Equal(8, grid.Zero);
+        Assert.Equal(zero, grid.Zero);
         Assert.Equal(0f, grid.Value(grid.Code(0)));
     }
 

@@ -12,24 +12,15 @@ public sealed class ReferenceLossTests
 {
     // The bounds of the project's acceptance list: quantization must agree, pruning may find a better mask but no worse one.
     private const double ObqTolerance = 1e-3;
+    // In one row of blocks.2.conv1 at 4 bits, symmetric, the reference breaks a tie by the noise of its float32 downdates and ends with
+    // a larger loss; in double with any rule for the tie the row, and so the layer, loses less.
+    private const double NoiseOfTheReference = 2e-3;
+
     private const double PruningBound = 1.002;
     private const double BlockBound = 1.005;
 
     // Sums of the same float32 numbers in double, in another order.
     private const double SumTolerance = 1e-6;
-
-    // A scale is one float32 quotient of float32 extremes; the reference takes the difference in float32 first.
-    private const float ScaleTolerance = 2e-7f;
-
-    // One row each in which the reference's float32 arithmetic takes a weight half a step inside the grid, (k + ½ − 2e-7)·s to
-    // (k + ½ − 2e-6)·s, for one outside it and so quantizes it first. Exact arithmetic never does: in range, e² ≤ (s/2)².
-    // From there on the row is another one; double and float here agree with each other and in all other rows with the reference.
-    private static readonly Dictionary<(string Layer, int Bits, string Grid), int> s_rowsBrokenByNoise = new()
-    {
-        [("blocks.2.conv1", 4, "asym_mse")] = 25,
-        [("blocks.2.conv1", 4, "sym_mse")] = 17,
-        [("fc", 4, "sym_mse")] = 2,
-    };
 
     public static TheoryData<string, int, string> Quantizations()
     {
@@ -54,10 +45,8 @@ public sealed class ReferenceLossTests
         var (kind, scheme) = Grid(grid);
         using var obq = Run(layer, Steps.Obq(bits, kind, scheme));
         Assert.Empty(obq.Rescues);
-        if (s_rowsBrokenByNoise.TryGetValue((name, bits, grid), out var broken))
-            AssertAllRowsButOneAgree(layer, obq, $"obq{bits}.{grid}", broken);
-        else
-            Assert.InRange(obq.Loss / layer.Loss($"obq{bits}.{grid}"), 1 - ObqTolerance, 1 + ObqTolerance);
+        var below = (name, bits, grid) == ("blocks.2.conv1", 4, "sym_mse") ? NoiseOfTheReference : ObqTolerance;
+        Assert.InRange(obq.Loss / layer.Loss($"obq{bits}.{grid}"), 1 - below, 1 + ObqTolerance);
     }
 
     [Theory]
@@ -83,7 +72,7 @@ public sealed class ReferenceLossTests
         Assert.Equal(layer.Weights.Rows, scales.Length);
         for (var row = 0; row < grids.Length; row++)
         {
-            Assert.InRange(grids[row].Scale / scales[row], 1 - ScaleTolerance, 1 + ScaleTolerance);
+            Assert.Equal(scales[row], grids[row].Scale);
             Assert.Equal(zeros[row], grids[row].Zero);
         }
     }
@@ -119,18 +108,6 @@ public sealed class ReferenceLossTests
         using var result = Run(layer, Steps.Nm(2, 4));
         Assert.True(result.Loss <= PruningBound * layer.Loss("nm2:4"), $"{result.Loss}");
         Assert.Equal(0.5, result.Sparsity);
-    }
-
-    private static void AssertAllRowsButOneAgree(ReferenceLayer layer, RowsResult ours, string setting, int broken)
-    {
-        using var theirs = layer.LoadMatrix(setting);
-        var losses = LayerLoss.PerRow(theirs, layer.Weights, layer.Hessian, layer.Shape, 0);
-        Assert.InRange(losses.Sum() / layer.Loss(setting), 1 - SumTolerance, 1 + SumTolerance);
-        for (var row = 0; row < losses.Length; row++)
-        {
-            if (row != broken)
-                Assert.InRange(ours.RowLosses[row] / losses[row], 1 - ObqTolerance, 1 + ObqTolerance);
-        }
     }
 
     private static RowsResult Run(ReferenceLayer layer, CompressStepSpec step) =>
