@@ -7,11 +7,16 @@ namespace Orchestrator.Compression.Models;
 /// <param name="provider">Null runs on the CPU.</param>
 public sealed class ModelRuntime(OrtEnvironment environment, ExecutionProvider? provider = null)
 {
+    // By default the runtime fuses DequantizeLinear and MatMul into a kernel that rounds activations to 8 bits, which no recipe asked for.
+    private const string MatMulAccuracy = "session.qdq_matmulnbits_accuracy_level";
+    private const string Float32 = "1";
+
     public OrtEnvironment Environment { get; } = environment;
 
     public SessionOptions Options()
     {
         var options = new SessionOptions();
+        options.ConfigEntries[MatMulAccuracy] = Float32;
         if (provider is not null)
             options.Providers.Add(provider);
         return options;

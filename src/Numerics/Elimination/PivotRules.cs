@@ -48,6 +48,7 @@ internal readonly struct QuantizingRule<T>(RowGrid<T> grid) : IPivotRule<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     private readonly RowGrid<T> _grid = grid;
+    private readonly T _scale = T.CreateTruncating(float.CreateTruncating(grid.Scale));
     private readonly T _zero = T.CreateTruncating(grid.Zero);
     private readonly T _maximum = T.CreateTruncating(grid.MaximumCode);
 
@@ -60,7 +61,7 @@ internal readonly struct QuantizingRule<T>(RowGrid<T> grid) : IPivotRule<T>
         where V : unmanaged
         where TSimd : struct, ISimd<T, V>
     {
-        var scale = TSimd.Broadcast(_grid.Scale);
+        var scale = TSimd.Broadcast(_scale);
         var zero = TSimd.Broadcast(_zero);
         var code = TSimd.Add(TSimd.Round(ToSingle<V, TSimd>(TSimd.Divide(ToSingle<V, TSimd>(w), scale))), zero);
         code = TSimd.Min(TSimd.Max(code, TSimd.Broadcast(T.Zero)), TSimd.Broadcast(_maximum));
