@@ -83,17 +83,23 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Downdate(T* u, T factor, int blockSize)
     {
+        // Locals, because the JIT must assume that a store through one pointer changes a field.
+        T* weights = _w, diagonal = _d;
+        var m = _inverse.Columns;
         var a = TSimd.Broadcast(factor);
-        for (var j = 0; j < _inverse.Columns; j += TSimd.Count)
+        for (var j = 0; j < m; j += TSimd.Count)
         {
             var x = TSimd.Load(u + j);
-            TSimd.Store(_w + j, TSimd.MultiplySubtractFrom(a, x, TSimd.Load(_w + j)));
-            TSimd.Store(_d + j, TSimd.MultiplySubtractFrom(x, x, TSimd.Load(_d + j)));
-            for (var band = 1; band < blockSize; band++)
-            {
-                var elements = _bands!.Pointer + (nint)band * _bands.Stride + j;
-                TSimd.Store(elements, TSimd.MultiplySubtractFrom(TSimd.Load(u + j + band), x, TSimd.Load(elements)));
-            }
+            TSimd.Store(weights + j, TSimd.MultiplySubtractFrom(a, x, TSimd.Load(weights + j)));
+            TSimd.Store(diagonal + j, TSimd.MultiplySubtractFrom(x, x, TSimd.Load(diagonal + j)));
+        }
+
+        for (var band = 1; band < blockSize; band++)
+        {
+            var elements = _bands!.Pointer + (nint)band * _bands.Stride;
+            var shifted = u + band;
+            for (var j = 0; j < m; j += TSimd.Count)
+                TSimd.Store(elements + j, TSimd.MultiplySubtractFrom(TSimd.Load(shifted + j), TSimd.Load(u + j), TSimd.Load(elements + j)));
         }
     }
 
@@ -101,6 +107,8 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int SearchBlocks(int c)
     {
+        T* weights = _w, diagonal = _d, penalties = _penalty, bands = _bands!.Pointer;
+        var (m, bandStep) = (_inverse.Columns, (nint)_bands.Stride);
         var lower = stackalloc V[c * c];
         var d = stackalloc V[c];
         var y = stackalloc V[c];
@@ -109,18 +117,18 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd>
         var index = TSimd.Iota;
         var next = TSimd.Broadcast(T.CreateTruncating(TSimd.Count));
         V best = infinity, bestAt = default, refused = default;
-        for (var j = 0; j < _inverse.Columns; j += TSimd.Count)
+        for (var j = 0; j < m; j += TSimd.Count)
         {
-            var penalty = TSimd.Load(_penalty + j);
+            var penalty = TSimd.Load(penalties + j);
             var eligible = TSimd.LessThan(penalty, infinity);
             V score = default;
             for (var i = 0; i < c; i++)
             {
-                y[i] = TSimd.Load(_w + j + i);
-                d[i] = TSimd.Load(_d + j + i);
+                y[i] = TSimd.Load(weights + j + i);
+                d[i] = TSimd.Load(diagonal + j + i);
                 for (var k = 0; k < i; k++)
                 {
-                    var sum = TSimd.Load(_bands!.Pointer + (nint)(i - k) * _bands.Stride + j + k);
+                    var sum = TSimd.Load(bands + (i - k) * bandStep + j + k);
                     for (var q = 0; q < k; q++)
                         sum = TSimd.MultiplySubtractFrom(TSimd.Multiply(lower[i * c + q], d[q]), lower[k * c + q], sum);
                     var l = TSimd.Divide(sum, d[k]);
