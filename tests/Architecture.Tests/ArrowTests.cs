@@ -62,10 +62,10 @@ public sealed class ArrowTests
     public void Every_project_is_in_the_solution_with_a_lock_file()
     {
         var solution = Repository.Read("Orchestrator.sln").Replace('\\', '/');
-        Assert.Empty(Repository.ProjectFiles.Where(file => !solution.Contains(file, StringComparison.Ordinal)));
-        Assert.Empty(Repository.ProjectFiles
-            .Select(file => Path.GetDirectoryName(file)!.Replace('\\', '/') + "/packages.lock.json")
-            .Where(file => !Repository.Files.Contains(file)));
+        Assert.All(Repository.ProjectFiles, file => Assert.Contains(file, solution, StringComparison.Ordinal));
+        Assert.All(
+            Repository.ProjectFiles.Select(file => Path.GetDirectoryName(file)!.Replace('\\', '/') + "/packages.lock.json"),
+            lockFile => Assert.Contains(lockFile, Repository.Files));
     }
 
     private static IEnumerable<string> ProductFiles() =>

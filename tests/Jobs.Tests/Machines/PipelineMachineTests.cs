@@ -200,10 +200,10 @@ public sealed class PipelineMachineTests
         return script;
     }
 
-    private static PipelineEvent LookedUp(int stage, int index, bool found) => new PipelineEvent.LookedUp(new UnitPlace(stage, index), found);
+    private static PipelineEvent.LookedUp LookedUp(int stage, int index, bool found) => new(new UnitPlace(stage, index), found);
 
-    private static PipelineEvent Failed(int times) =>
-        new PipelineEvent.AttemptFailed(new UnitPlace(0, 0), OutcomeKind.WorkloadFailed, s_passing, times);
+    private static PipelineEvent.AttemptFailed Failed(int times) =>
+        new(new UnitPlace(0, 0), OutcomeKind.WorkloadFailed, s_passing, times);
 
     private sealed class Script(params int[] stages)
     {

@@ -14,7 +14,7 @@ public sealed class HostileFileTests
         var bytes = OnnxModelTests.TinyModel().ToByteArray();
         for (var length = 0; length < bytes.Length; length++)
             Assert.Throws<OnnxException>(() => OnnxModel.Load(bytes.AsSpan(0, length)));
-        Assert.Equal(1, OnnxModel.Load(bytes).Graph.Nodes.Count);
+        Assert.Single(OnnxModel.Load(bytes).Graph.Nodes);
     }
 
     [Theory]
