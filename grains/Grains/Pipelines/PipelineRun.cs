@@ -19,6 +19,7 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
     private readonly List<UnitOffer> _offers = [];
     private readonly List<JobEvent> _events = [];
+    private readonly HashSet<Rescue> _rescues = [];
     private PipelineState _state = PipelineState.Create(pipeline.Stages, context.Retry);
     private IReadOnlyList<BlobRef> _given = [];
     private BlobRef? _starvedOf;
@@ -189,7 +190,8 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
         var answer = await context.Checkpoints.CommitAsync(context.Scope, record, cancellationToken);
         if (answer.Diverged)
             Note("diverged", $"{unit.Id}: another attempt had committed different bytes; its result is used. The computation is not deterministic on this machine.");
-        foreach (var rescue in answer.Record.Metrics.Rescues ?? [])
+        // Every row range of a layer tells of the same dead columns; once is enough.
+        foreach (var rescue in (answer.Record.Metrics.Rescues ?? []).Where(_rescues.Add))
             _events.Add(new JobEvent("rescue", rescue.Layer, $"{rescue.Kind}: {rescue.Detail}"));
         _open.Remove(unit.Id);
         Keep(open.Place, unit.Id, unit.Cost, answer.Record, reused: !answer.Ours);
