@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 digest() { sha256sum "$1" | cut -d' ' -f1; }
 field() { node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1])); console.log(process.argv[2].split(".").reduce((o, k) => o[k], r))' "$1" "$2"; }
-commits() { find "$1/local/commits" -name '*.json' 2>/dev/null | sort; }
+commits() { [ ! -d "$1/local/commits" ] || find "$1/local/commits" -name '*.json' | sort; }
 
 # A unit that ran again would have left an attempt younger than its commit.
 check_no_rework() {
@@ -22,7 +22,7 @@ check_no_rework() {
   while read -r commit; do
     [ -n "$commit" ] || continue
     key=$(basename "$commit" .json)
-    [ -z "$(find "$1/local/attempts/${key:0:2}/$key" -type f -newer "$commit" 2>/dev/null | head -1)" ] || fail "unit $key ran again after its commit"
+    [ ! -d "$1/local/attempts/${key:0:2}/$key" ] || [ -z "$(find "$1/local/attempts/${key:0:2}/$key" -type f -newer "$commit")" ] || fail "unit $key ran again after its commit"
   done < <(commits "$1")
 }
 

@@ -12,8 +12,11 @@ internal interface IRowMethod
     /// </summary>
     double SingleDrift => 1e-3;
 
-    /// <summary>Whether float is tried at all. Where each step depends on the ones before, one tie decided by noise changes the rest of the row.</summary>
-    bool SingleSuffices => true;
+    /// <summary>
+    /// Rows of up to this many active columns are computed in double from the start. Where each step depends on the ones before, one
+    /// tie decided by noise changes the rest of a row; with more columns that is a smaller part of the loss, and double costs more.
+    /// </summary>
+    int DoubleColumns => 0;
 
     EliminationResult Run<T>(IRowElimination<T> elimination, Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;

@@ -48,7 +48,7 @@ internal sealed class RowEngine : IDisposable
         before.CopyTo(after);
         if (system.Hessian.Columns == 0)
             return 0;
-        if (!method.SingleSuffices)
+        if (system.Hessian.Columns <= method.DoubleColumns)
             return InDouble(method, system, before, after, order, losses, cancellationToken);
         if (system.Inflation > LargestSingleInflation)
         {
