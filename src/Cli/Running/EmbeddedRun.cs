@@ -92,7 +92,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     {
         var profile = run.Plan.Settings.Profile;
         using var environment = new OrtEnvironment(LoggingLevel.Error);
-        using var runner = new UnitRunner(new ModelRuntime(environment), NumericProfiles.WidthOf(profile), _clock);
+        using var runner = new UnitRunner(new ModelRuntime(environment, NumericProfiles.ProviderOf(profile)), NumericProfiles.WidthOf(profile), _clock);
         await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, _clock);
         var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
         using var drain = new CancellationTokenSource();
