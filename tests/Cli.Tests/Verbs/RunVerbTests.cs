@@ -98,7 +98,7 @@ public sealed class RunVerbTests : IDisposable
     [Theory]
     [InlineData("--device cuda", "device-not-available")]
     [InlineData("--profile abacus", "profile-not-available")]
-    [InlineData("--profile avx2-cuda-ort1.30.0", "profile-not-available")]
+    [InlineData("--profile avx2-cuda-ort1.30.0", "device-not-available")]
     [InlineData("--profile avx2-cpu-ort0.1.0", "profile-not-available")]
     [InlineData("--out recipe.yaml", "output-not-writable")]
     [InlineData("--store recipe.yaml", "store-not-writable")]
