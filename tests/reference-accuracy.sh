@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Top-1 of the main sample under the settings that the original OBC code was measured with, beside its figures.
-# usage: tests/reference-accuracy.sh [keep|fold] [SLOTS]       Fails where we are more than 0.3 points below the reference.
+# usage: tests/reference-accuracy.sh [keep|fold] [SLOTS]       With keep, as the reference was measured, fails where we are more than 0.3 points below it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 batch_norm=${1:-keep}
@@ -36,6 +36,7 @@ echo "| setting (batch_norm: $batch_norm) | reference % | here % | seconds |"
 echo "| --- | --- | --- | --- |"
 while IFS='|' read -r name reference compress bound; do
   [ -n "$name" ] || continue
+  [ "$batch_norm" = keep ] || bound=free
   cat > "$work/recipe.yaml" <<R
 model: fashion_resnet14.onnx
 data:
