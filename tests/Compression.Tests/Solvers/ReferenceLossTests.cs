@@ -12,9 +12,9 @@ public sealed class ReferenceLossTests
 {
     // The bounds of the project's acceptance list: quantization must agree, pruning may find a better mask but no worse one.
     private const double ObqTolerance = 1e-3;
-    // In one row of blocks.2.conv1 at 4 bits, symmetric, the reference breaks a tie by the noise of its float32 downdates and ends with
-    // a larger loss; in double with any rule for the tie the row, and so the layer, loses less.
-    private const double NoiseOfTheReference = 2e-3;
+    // Row 17 of blocks.2.conv1 at 4 bits, symmetric, ends with a smaller loss than the reference's, here as in a plain float32 and a
+    // plain double form of its steps; a near-tie that its own float32 downdates decide is the likely cause. Held from below to this.
+    private const double KnownDeviation = 2e-3;
 
     private const double PruningBound = 1.002;
     private const double BlockBound = 1.005;
@@ -45,7 +45,7 @@ public sealed class ReferenceLossTests
         var (kind, scheme) = Grid(grid);
         using var obq = Run(layer, Steps.Obq(bits, kind, scheme));
         Assert.Empty(obq.Rescues);
-        var below = (name, bits, grid) == ("blocks.2.conv1", 4, "sym_mse") ? NoiseOfTheReference : ObqTolerance;
+        var below = (name, bits, grid) == ("blocks.2.conv1", 4, "sym_mse") ? KnownDeviation : ObqTolerance;
         Assert.InRange(obq.Loss / layer.Loss($"obq{bits}.{grid}"), 1 - below, 1 + ObqTolerance);
     }
 
