@@ -42,7 +42,7 @@ internal sealed record SolveOptions
 
     private static readonly string[] s_methods = ["exact-obs", "nm", "block", "obq", "rtn"];
     private static readonly string[] s_grids = ["minmax", "mse"];
-    private static readonly string[] s_selections = ["heap", "sort"];
+    private static readonly string[] s_selections = ["heap", "sort", "exact"];
 
     /// <summary>An option without effect would be a wish silently ignored.</summary>
     private void RefuseUseless()
@@ -103,7 +103,7 @@ internal sealed record SolveOptions
         if (Select is null)
             return MaskSelection.Heap;
         OptionChecks.OneOf("--select", Select, s_selections);
-        return Select == "sort" ? MaskSelection.Sort : MaskSelection.Heap;
+        return Select switch { "sort" => MaskSelection.Sort, "exact" => MaskSelection.Exact, _ => MaskSelection.Heap };
     }
 
     private InputException Missing(string option, string values) =>

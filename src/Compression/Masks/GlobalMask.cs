@@ -1,4 +1,5 @@
 using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Compression.Masks;
 
@@ -8,12 +9,12 @@ namespace Orchestrator.Compression.Masks;
 /// </summary>
 public static class GlobalMask
 {
-    /// <summary>Counts [rows], Σ = K.</summary>
+    /// <summary>The counts [rows], Σ = K.</summary>
     /// <param name="losses">Loss of each elimination [rows × steps], in each row's order.</param>
     /// <param name="steps">Eliminations in a row: its columns, or its blocks.</param>
     /// <param name="sparsity">Fraction to remove, 0 to 1.</param>
     /// <exception cref="ArgumentException">Losses are not whole rows, or not numbers.</exception>
-    public static int[] Select(ReadOnlySpan<double> losses, int steps, double sparsity, MaskSelection selection)
+    public static MaskChoice Select(ReadOnlySpan<double> losses, int steps, double sparsity, MaskSelection selection)
     {
         if (steps < 1 || losses.Length % steps != 0)
             throw new ArgumentException($"{losses.Length} losses are not whole rows of {steps} steps.", nameof(losses));
@@ -24,7 +25,12 @@ public static class GlobalMask
         }
 
         var total = Removals(losses.Length, sparsity);
-        return selection == MaskSelection.Sort ? Sort(losses, steps, total) : Heap(losses, steps, total);
+        return selection switch
+        {
+            MaskSelection.Heap => new(Heap(losses, steps, total), []),
+            MaskSelection.Sort => new(Sort(losses, steps, total), []),
+            _ => Exact(losses, steps, total),
+        };
     }
 
     /// <summary>ceil(sparsity · eliminations), with the sparsity taken as the decimal number that was written: 0.07 of 100 is 7.</summary>
@@ -33,6 +39,12 @@ public static class GlobalMask
         if (!(sparsity >= 0 && sparsity <= 1))
             throw new ArgumentOutOfRangeException(nameof(sparsity), sparsity, "A sparsity lies between 0 and 1.");
         return (int)decimal.Ceiling((decimal)sparsity * eliminations);
+    }
+
+    private static MaskChoice Exact(ReadOnlySpan<double> losses, int steps, int total)
+    {
+        var (counts, slack) = ExactMask.Select(losses, steps, total, [Heap(losses, steps, total), Sort(losses, steps, total)]);
+        return new(counts, slack == 0 ? [] : [new(null, "mask-not-exact", $"The search for the best mask was given up; the best of heap, sort and hull is taken, whose loss is at most {slack:g3} above the best.")]);
     }
 
     /// <summary>The paper's rule: K times, the row whose next loss is smallest. The lower row wins ties.</summary>
@@ -84,3 +96,8 @@ public static class GlobalMask
         return counts;
     }
 }
+
+/// <summary>How many eliminations each row keeps.</summary>
+/// <param name="Counts">[rows].</param>
+/// <param name="Rescues">Where the rule asked for was not carried through; their layer is null.</param>
+public sealed record MaskChoice(int[] Counts, IReadOnlyList<Rescue> Rescues);

@@ -69,7 +69,7 @@ public static class LayerSolver
 
     /// <summary>A select unit: eliminations each row of the layer keeps.</summary>
     /// <param name="losses">Losses of all rows, in row order [rows × steps].</param>
-    public static int[] Select(SelectSpec spec, ReadOnlySpan<double> losses) =>
+    public static MaskChoice Select(SelectSpec spec, ReadOnlySpan<double> losses) =>
         GlobalMask.Select(losses, spec.Layer.Columns / spec.Unit, spec.Sparsity, spec.Select);
 
     /// <summary>All phases of one step on a whole layer.</summary>
@@ -101,9 +101,9 @@ public static class LayerSolver
         if (step.Method is not (ExactObsMethod or BlockMethod))
             return Solve(input, step, cancellationToken);
         var trace = Trace(input, step, cancellationToken);
-        var counts = Select(new(input.Shape, Unit(step), Required(step.Sparsity), step.Select ?? MaskSelection.Heap), trace.Losses);
-        var result = Finish(input, step, trace.Order, counts, cancellationToken);
-        return result with { Rescues = [.. trace.Rescues, .. result.Rescues] };
+        var mask = Select(new(input.Shape, Unit(step), Required(step.Sparsity), step.Select ?? MaskSelection.Heap), trace.Losses);
+        var result = Finish(input, step, trace.Order, mask.Counts, cancellationToken);
+        return result with { Rescues = [.. trace.Rescues, .. mask.Rescues, .. result.Rescues] };
     }
 
     /// <summary>Columns that one elimination of the step removes.</summary>

@@ -119,7 +119,9 @@ public sealed class LayerPipeline : IUnitPipeline
         if (stepIndex > 0 && part != Part.Trace)
             inputs.Add(new PlannedInput(Roles.Original, new FromUnit(s_hessian, Roles.Weights)));
         var phase = part switch { Part.Trace => RowsPhase.Trace, Part.Finish => RowsPhase.Finish, _ => RowsPhase.Solve };
-        var spec = new RowsSpec(_layer.Shape, step.Step, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow };
+        // How much to remove is decided between the two passes; without it in their keys, one trace serves every sparsity.
+        var rowsStep = part == Part.Solve ? step.Step : step.Step with { Sparsity = null, Select = null };
+        var spec = new RowsSpec(_layer.Shape, rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow };
         var row = part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);
         var name = part switch { Part.Trace => "trace", Part.Finish => "finish", _ => "rows" };
         return new PlannedUnit(

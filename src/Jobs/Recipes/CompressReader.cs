@@ -114,8 +114,12 @@ internal static class CompressReader
         return new NmStep(1, 2);
     }
 
-    private static MaskSelection ReadSelection(Section section) =>
-        section.Choice("select", RecipeKeys.Selections, [.. RecipeKeys.SelectionsLater]) == "sort" ? MaskSelection.Sort : MaskSelection.Heap;
+    private static MaskSelection ReadSelection(Section section) => section.Choice("select", RecipeKeys.Selections) switch
+    {
+        "sort" => MaskSelection.Sort,
+        "exact" => MaskSelection.Exact,
+        _ => MaskSelection.Heap,
+    };
 
     private static GridKind ReadGrid(Section section) =>
         section.Choice("grid", RecipeKeys.Grids) == "minmax" ? GridKind.MinMax : GridKind.Mse;

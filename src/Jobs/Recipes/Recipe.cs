@@ -60,6 +60,7 @@ public enum MaskSelection
 {
     Heap,
     Sort,
+    Exact,
 }
 
 public sealed record ExactObsStep(double Sparsity, MaskSelection Select = MaskSelection.Heap) : CompressStep

@@ -29,8 +29,7 @@ internal static class RecipeKeys
     public static readonly string[] MethodsLater = ["quantize", "adaround", "brecq"];
 
     public static readonly string[] Metrics = ["top1", "top5", "nll", "cosine", "mse"];
-    public static readonly string[] Selections = ["heap", "sort"];
-    public static readonly string[] SelectionsLater = ["exact"];
+    public static readonly string[] Selections = ["heap", "sort", "exact"];
     public static readonly string[] Grids = ["minmax", "mse"];
     public static readonly string[] Schemes = ["asymmetric", "symmetric"];
     public static readonly string[] BatchNorms = ["fold", "keep"];

@@ -23,7 +23,7 @@ public sealed class GlobalMaskTests
             var (losses, rows, steps) = Losses(seed);
             for (var total = 0; total <= losses.Length; total += 3)
             {
-                var counts = GlobalMask.Select(losses, steps, total / (double)losses.Length, MaskSelection.Heap);
+                var counts = GlobalMask.Select(losses, steps, total / (double)losses.Length, MaskSelection.Heap).Counts;
                 Assert.Equal(Greedy(losses, rows, steps, counts.Sum()), counts);
             }
         }
@@ -39,7 +39,7 @@ public sealed class GlobalMaskTests
             var expected = new int[rows];
             foreach (var i in Enumerable.Range(0, losses.Length).OrderBy(i => losses[i]).ThenBy(i => i).Take(total))
                 expected[i / steps]++;
-            Assert.Equal(expected, GlobalMask.Select(losses, steps, 0.5, MaskSelection.Sort));
+            Assert.Equal(expected, GlobalMask.Select(losses, steps, 0.5, MaskSelection.Sort).Counts);
         }
     }
 
@@ -52,7 +52,7 @@ public sealed class GlobalMaskTests
         var previous = new int[rows];
         for (var percent = 0; percent <= 100; percent++)
         {
-            var counts = GlobalMask.Select(losses, steps, percent / 100.0, selection);
+            var counts = GlobalMask.Select(losses, steps, percent / 100.0, selection).Counts;
             Assert.Equal(GlobalMask.Removals(losses.Length, percent / 100.0), counts.Sum());
             Assert.All(counts.Zip(previous), pair => Assert.True(pair.First >= pair.Second));
             Assert.All(counts, count => Assert.InRange(count, 0, steps));
@@ -67,15 +67,15 @@ public sealed class GlobalMaskTests
         for (var row = 0; row < rows; row++)
             Array.Sort(losses, row * steps, steps);
         for (var percent = 0; percent <= 100; percent += 5)
-            Assert.Equal(GlobalMask.Select(losses, steps, percent / 100.0, MaskSelection.Sort), GlobalMask.Select(losses, steps, percent / 100.0, MaskSelection.Heap));
+            Assert.Equal(GlobalMask.Select(losses, steps, percent / 100.0, MaskSelection.Sort).Counts, GlobalMask.Select(losses, steps, percent / 100.0, MaskSelection.Heap).Counts);
     }
 
     [Fact]
     public void The_two_rules_differ_where_a_dear_step_hides_a_cheap_one()
     {
         double[] losses = [1, 5, 2, 3, 4, 6];
-        Assert.Equal([1, 1], GlobalMask.Select(losses, 3, 2 / 6.0, MaskSelection.Heap));
-        Assert.Equal([2, 0], GlobalMask.Select(losses, 3, 2 / 6.0, MaskSelection.Sort));
+        Assert.Equal([1, 1], GlobalMask.Select(losses, 3, 2 / 6.0, MaskSelection.Heap).Counts);
+        Assert.Equal([2, 0], GlobalMask.Select(losses, 3, 2 / 6.0, MaskSelection.Sort).Counts);
     }
 
     [Theory]
@@ -84,7 +84,7 @@ public sealed class GlobalMaskTests
     public void Equal_losses_are_taken_from_the_lowest_rows(MaskSelection selection)
     {
         double[] losses = [1, 1, 1, 1, 1, 1];
-        Assert.Equal([2, 1, 0], GlobalMask.Select(losses, 2, 0.5, selection));
+        Assert.Equal([2, 1, 0], GlobalMask.Select(losses, 2, 0.5, selection).Counts);
     }
 
     [Fact]

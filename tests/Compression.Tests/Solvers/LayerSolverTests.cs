@@ -286,7 +286,7 @@ public sealed class LayerSolverTests
         if (step.Method is "exact-obs" or "block")
         {
             var traces = inputs.ConvertAll(input => LayerSolver.Trace(input, step));
-            var counts = LayerSolver.Select(new(layer.Shape, step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), traces.SelectMany(trace => trace.Losses).ToArray());
+            var counts = LayerSolver.Select(new(layer.Shape, step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), traces.SelectMany(trace => trace.Losses).ToArray()).Counts;
             results = [.. inputs.Zip(traces, (input, trace) => LayerSolver.Finish(input, step, trace.Order, counts.AsSpan(input.FirstRow, input.Rows)))];
         }
         else

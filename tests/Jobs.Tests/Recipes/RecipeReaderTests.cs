@@ -136,7 +136,6 @@ public sealed class RecipeReaderTests
     [InlineData("{method: quantize, weights: {bits: 8, scheme: symmetric}}")]
     [InlineData("{method: adaround, bits: 4, iterations: 20000}")]
     [InlineData("{method: brecq, bits: 4, granularity: block}")]
-    [InlineData("{method: exact-obs, sparsity: 0.5, select: exact}")]
     public void Steps_of_a_newer_version_are_named_as_such(string step)
     {
         var thrown = Assert.Throws<InputException>(() => RecipeReader.Read(Smallest.Replace("{method: obq, bits: 4}", step)));

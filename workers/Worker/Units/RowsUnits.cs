@@ -42,9 +42,9 @@ internal static class RowsUnits
 
     public static async Task<UnitMetrics> SelectAsync(SelectSpec spec, UnitInputs inputs, IUnitContext context)
     {
-        var counts = LayerSolver.Select(spec, await inputs.ValuesAsync<double>(Roles.Losses));
-        await context.WriteValuesAsync(Roles.Counts, counts, inputs.CancellationToken);
-        return new UnitMetrics();
+        var mask = LayerSolver.Select(spec, await inputs.ValuesAsync<double>(Roles.Losses));
+        await context.WriteValuesAsync(Roles.Counts, mask.Counts, inputs.CancellationToken);
+        return new UnitMetrics { Rescues = mask.Rescues };
     }
 
     public static async Task<UnitMetrics> InvertAsync(InverseSpec spec, UnitInputs inputs, IUnitContext context, KernelWidth width)
