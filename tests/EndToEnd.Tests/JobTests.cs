@@ -48,6 +48,26 @@ public sealed class JobTests
     }
 
     [Fact]
+    public async Task Another_sparsity_takes_over_the_traces_and_delivers_what_it_would_alone()
+    {
+        using var workspace = new Workspace();
+        workspace.Write("half.yaml", Workspace.Recipe("[{method: exact-obs, sparsity: 0.5}]"));
+        workspace.Write("more.yaml", Workspace.Recipe("[{method: exact-obs, sparsity: 0.7, select: exact}]"));
+        (await Orc.RunAsync(workspace.Folder, "run", "half.yaml", "--store", "shared", "--out", "half")).Expect(0);
+        var after = (await Orc.RunAsync(workspace.Folder, "run", "more.yaml", "--store", "shared", "--out", "after", "--json")).Expect(0).Json;
+        var alone = (await Orc.RunAsync(workspace.Folder, "run", "more.yaml", "--store", "alone", "--out", "alone", "--json")).Expect(0).Json;
+
+        // Statistics, Hessians, inverses and traces: more than half of the units.
+        var (total, reused) = (Units(after, "total"), Units(after, "reused"));
+        Assert.Equal(Units(alone, "total"), total);
+        Assert.Equal(0, Units(alone, "reused"));
+        Assert.True(reused > total / 2, $"{reused} of {total}");
+        Assert.Equal(workspace.Sha256("alone/model.onnx"), workspace.Sha256("after/model.onnx"));
+
+        static int Units(JsonElement report, string count) => report.GetProperty("units").GetProperty(count).GetInt32();
+    }
+
+    [Fact]
     public async Task Two_runs_on_one_store_at_once_are_both_right()
     {
         using var workspace = new Workspace();

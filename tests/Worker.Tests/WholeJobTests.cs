@@ -1,6 +1,7 @@
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
 
 namespace Orchestrator.Worker.Tests;
 
@@ -62,5 +63,21 @@ public sealed class WholeJobTests
         Assert.Empty(later.Ran);
         Assert.Equal((1, 1), (second.Job.Generation, third.Job.Generation));
         Assert.Equal(first.Fold, second.Fold);
+    }
+
+    [Fact]
+    public async Task A_job_that_differs_in_sparsity_alone_traces_nothing_again()
+    {
+        var store = new MemoryBlobStore();
+        await new JobHarness(store).RunAsync(JobHarness.Plan(new ExactObsStep(0.5)), new EchoRunner());
+        var plan = JobHarness.Plan(new ExactObsStep(0.7, MaskSelection.Exact));
+        var runner = new EchoRunner();
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        string[] depending = ["select", "finish", "assemble", "evaluate/compressed", "compare", "latency/compressed"];
+        Assert.All(runner.Ran, unit => Assert.Contains(depending, part => unit.Id.Contains(part, StringComparison.Ordinal)));
+        Assert.Contains(PlanUnits.All(plan), unit => unit.Id.Contains("/trace/", StringComparison.Ordinal));
+        Assert.Equal(PlanUnits.Totals(plan).Units - runner.Ran.Count, result.Summary.Reused);
     }
 }

@@ -22,7 +22,7 @@ internal sealed class SolveVerb
     private readonly Option<int?> _bits = new("--bits") { Description = $"{RecipeLimits.MinBits} to {RecipeLimits.MaxBits} (obq, rtn)", HelpName = "B" };
     private readonly Option<string?> _grid = new("--grid") { Description = "minmax or mse (obq, rtn; default mse)", HelpName = "GRID" };
     private readonly Option<bool> _symmetric = new("--symmetric") { Description = "Symmetric grid (obq, rtn)" };
-    private readonly Option<string?> _select = new("--select") { Description = "heap, sort or exact: how the global mask is found (exact-obs, block; default heap)", HelpName = "HOW" };
+    private readonly Option<string?> _select = new("--select") { Description = "heap, sort or exact: the global mask's rule (exact-obs, block; default heap)", HelpName = "HOW" };
     private readonly Option<double> _damping = new("--damping") { Description = "Added to H's diagonal, as a fraction of its mean", HelpName = "F", DefaultValueFactory = _ => CompressStep.DefaultDamping };
     private readonly Option<string> _out = new("--out") { Description = "Solved weights, float32 [rows × columns]", HelpName = "O.npy", Required = true };
 
