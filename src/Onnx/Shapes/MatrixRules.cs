@@ -11,9 +11,10 @@ internal static class MatrixRules
     }
 
     /// <summary>NumPy's matmul: batch axes broadcast, a vector loses its axis.</summary>
-    public static void MatMul(ShapeContext context, Node node)
+    /// <param name="right">Which input the right matrix is.</param>
+    public static void MatMul(ShapeContext context, Node node, int right = 1)
     {
-        if (context.Shape(node, 0) is not { Length: > 0 } a || context.Shape(node, 1) is not { Length: > 0 } b)
+        if (context.Shape(node, 0) is not { Length: > 0 } a || context.Shape(node, right) is not { Length: > 0 } b)
             return;
         var batch = ElementRules.Broadcast(a[..^Math.Min(2, a.Length)], b[..^Math.Min(2, b.Length)]);
         if (batch is null)

@@ -39,7 +39,7 @@ internal static class ShapeRules
                 MatrixRules.MatMul(context, node);
                 break;
             default:
-                if (!LayoutRules.Apply(context, node) && !ElementRules.Apply(context, node))
+                if (!LayoutRules.Apply(context, node) && !ElementRules.Apply(context, node) && !OutputRules.Apply(context, node))
                     SizeRules.Apply(context, node);
                 break;
         }

@@ -37,7 +37,7 @@ internal static class SizeRules
                     context.Set(node, [IntegerRules.ShapePart(node, of).Length]);
                 break;
             case "Size":
-                context.Set(node, []);
+                context.Set(node, (long[])[]);
                 break;
             case "Range":
                 context.Set(node, [RangeCount(context, node)]);
