@@ -19,7 +19,14 @@ internal static class DataChecks
                 "Export the model with an open batch dimension.");
         }
 
-        return batches.Length == 0 ? null : checked((int)batches[0]);
+        if (batches is [> int.MaxValue])
+        {
+            throw new InputException(
+                "batch-unclear", outline.Inputs[0].Name, $"The model only takes batches of {batches[0]} samples, more than any file holds.",
+                "Export the model with an open batch dimension.");
+        }
+
+        return batches.Length == 0 ? null : (int)batches[0];
     }
 
     /// <returns>The number of samples to use.</returns>
