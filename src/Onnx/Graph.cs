@@ -19,9 +19,10 @@ public sealed class Graph
     private readonly OrderedDictionary<string, Tensor> _initializers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _sparse;
     private readonly Dictionary<string, GraphValue> _inputs;
-    private readonly Dictionary<string, Node> _producers = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, List<ValueUse>> _uses = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly ValueLinks _links = new();
+    private readonly UniqueNames _names = new();
+    private readonly HashSet<string> _outputs;
+    private readonly HashSet<string> _described;
 
     internal Graph(GraphProto proto)
     {
@@ -36,7 +37,9 @@ public sealed class Graph
                 throw new OnnxException($"initializer '{tensor.Name}'", "initializers need names of their own");
 
         _names.UnionWith(SubgraphNames.All(proto));
-        _names.UnionWith(proto.Output.Select(o => o.Name));
+        _outputs = [.. proto.Output.Select(o => o.Name)];
+        _described = [.. proto.ValueInfo.Select(v => v.Name)];
+        _names.UnionWith(_outputs);
         foreach (var node in NodeNames.MakeUnique(proto.Node, _names))
         {
             var added = new Node(node) { Graph = this };
@@ -62,33 +65,27 @@ public sealed class Graph
     public IReadOnlyList<GraphValue> Outputs => [.. _proto.Output.Select(o => new GraphValue(o))];
 
     /// <summary>Types and shapes that the file states for inner values.</summary>
-    public IReadOnlyList<GraphValue> ValueInfos => [.. _proto.ValueInfo.Select(v => new GraphValue(v))];
+    public IReadOnlyList<GraphValue> ValueInfos => [.. _proto.ValueInfo.Where(v => _described.Contains(v.Name)).Select(v => new GraphValue(v))];
 
-    public Node? Producer(string value) => _producers.GetValueOrDefault(value);
+    public Node? Producer(string value) => _links.Producer(value);
 
     public Node? FindNode(string name) => _byName.GetValueOrDefault(name);
 
     public Tensor? Initializer(string value) => _initializers.GetValueOrDefault(value);
 
     /// <summary>Everything that reads the value, graph outputs aside.</summary>
-    public IReadOnlyList<ValueUse> Uses(string value) => _uses.GetValueOrDefault(value) ?? (IReadOnlyList<ValueUse>)[];
+    public IReadOnlyList<ValueUse> Uses(string value) => _links.Uses(value);
 
     /// <summary>Whether the value is declared as a graph input, with an initializer for its default or without.</summary>
     public bool IsInput(string value) => _inputs.ContainsKey(value);
 
-    public bool IsOutput(string value) => _proto.Output.Any(o => o.Name == value);
+    public bool IsOutput(string value) => _outputs.Contains(value);
 
     /// <summary>Whether the value exists: fed, stored or computed.</summary>
-    public bool Has(string value) => _inputs.ContainsKey(value) || IsConstantStore(value) || _producers.ContainsKey(value);
+    public bool Has(string value) => _inputs.ContainsKey(value) || IsConstantStore(value) || _links.Producer(value) is not null;
 
     /// <summary>A name that nothing in the graph or below it has, and that will not be given again.</summary>
-    public string UniqueName(string wanted)
-    {
-        var name = wanted;
-        for (var i = 1; !_names.Add(name); i++)
-            name = $"{wanted}_{i}";
-        return name;
-    }
+    public string UniqueName(string wanted) => _names.Make(wanted);
 
     /// <exception cref="OnnxException">The name is taken by another value.</exception>
     public Tensor AddInitializer(Tensor tensor)
@@ -151,30 +148,26 @@ public sealed class Graph
     /// <summary>Removes many nodes in one sweep.</summary>
     public int RemoveWhere(Predicate<Node> predicate)
     {
-        return _nodes.RemoveAll(node =>
+        var removed = _nodes.FindAll(predicate).ToHashSet();
+        _links.UnlinkAll(removed);
+        foreach (var node in removed)
         {
-            if (!predicate(node))
-                return false;
-            Unlink(node);
             _byName.Remove(node.Name);
             node.Graph = null;
-            return true;
-        });
+        }
+        return _nodes.RemoveAll(removed.Contains);
     }
 
     /// <summary>Makes everything that reads <paramref name="from"/> read <paramref name="to"/>, bodies of control flow included; graph outputs stay.</summary>
     public void ReplaceUses(string from, string to)
     {
-        foreach (var node in Uses(from).Select(u => u.Node).Distinct().ToList())
+        foreach (var node in Uses(from).Where(u => u.InputIndex < 0).Select(u => u.Node).Distinct().ToList())
         {
             Unlink(node);
-            for (var i = 0; i < node.Proto.Input.Count; i++)
-                if (node.Proto.Input[i] == from)
-                    node.Proto.Input[i] = to;
-            if (node.Captured.Contains(from))
-                node.RenameCaptured(from, to);
+            node.RenameCaptured(from, to);
             Link(node);
         }
+        _links.MoveInputs(from, to);
     }
 
     public void AddInput(GraphValue value)
@@ -199,46 +192,33 @@ public sealed class Graph
     {
         if (!Has(value.Name))
             throw new OnnxException($"output '{value.Name}'", "there is no such value");
-        if (!IsOutput(value.Name))
+        if (_outputs.Add(value.Name))
             _proto.Output.Add(value.Proto);
     }
 
-    public bool RemoveOutput(string name) => _proto.Output.FirstOrDefault(o => o.Name == name) is { } output && _proto.Output.Remove(output);
+    public bool RemoveOutput(string name)
+    {
+        while (_proto.Output.FirstOrDefault(o => o.Name == name) is { } output)
+            _proto.Output.Remove(output);
+        return _outputs.Remove(name);
+    }
 
     /// <summary>Drops what the file states of an inner value, for when it is no longer so.</summary>
-    public bool RemoveValueInfo(string name) =>
-        _proto.ValueInfo.FirstOrDefault(v => v.Name == name) is { } info && _proto.ValueInfo.Remove(info);
+    public bool RemoveValueInfo(string name) => _described.Remove(name);
 
     /// <summary>Puts the nodes in topological order; a node moves only where it must.</summary>
     /// <exception cref="OnnxException">The graph has a cycle.</exception>
     public void Sort() => TopologicalOrder.Sort(_nodes, Producer);
 
-    internal void Link(Node node)
-    {
-        foreach (var output in node.Outputs.Where(o => o.Length > 0))
-            if (!_producers.TryAdd(output, node))
-                throw new OnnxException($"node '{node.Name}'", $"the value '{output}' is computed by '{_producers[output].Name}' already");
-        foreach (var use in ReadBy(node))
-        {
-            if (!_uses.TryGetValue(use.Value, out var uses))
-                _uses.Add(use.Value, uses = []);
-            uses.Add(new ValueUse(node, use.Index));
-        }
-    }
+    internal void Link(Node node) => _links.Link(node);
 
-    internal void Unlink(Node node)
-    {
-        foreach (var output in node.Outputs.Where(o => o.Length > 0))
-            _producers.Remove(output);
-        foreach (var (value, _) in ReadBy(node))
-            _uses.GetValueOrDefault(value)?.RemoveAll(u => u.Node == node);
-    }
+    internal void Unlink(Node node) => _links.Unlink(node);
 
     /// <summary>The first node that reads a value which does not exist; null in a sound graph.</summary>
     internal (Node Node, string Value)? FindDangling()
     {
         foreach (var node in _nodes)
-            foreach (var (value, _) in ReadBy(node))
+            foreach (var (value, _) in ValueLinks.ReadBy(node))
                 if (!Has(value))
                     return (node, value);
         return null;
@@ -252,10 +232,10 @@ public sealed class Graph
         _proto.Node.AddRange(_nodes.Select(n => n.Proto));
         _proto.Initializer.Clear();
         _proto.Initializer.AddRange(_initializers.Values.Select(t => t.Proto));
+        for (var i = _proto.ValueInfo.Count - 1; i >= 0; i--)
+            if (!_described.Contains(_proto.ValueInfo[i].Name))
+                _proto.ValueInfo.RemoveAt(i);
     }
-
-    private static IEnumerable<(string Value, int Index)> ReadBy(Node node) =>
-        node.Inputs.Select((value, index) => (value, index)).Where(use => use.value.Length > 0).Concat(node.Captured.Select(value => (value, -1)));
 
     private bool IsConstantStore(string value) => _initializers.ContainsKey(value) || _sparse.Contains(value);
 

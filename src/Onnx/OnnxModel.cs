@@ -17,6 +17,7 @@ public sealed class OnnxModel
     public const long MaxBytes = int.MaxValue;
 
     private readonly ModelProto _proto;
+    private HashSet<(string Domain, string Name)>? _functions;
 
     internal OnnxModel(ModelProto proto)
     {
@@ -53,7 +54,8 @@ public sealed class OnnxModel
     public static OnnxModel Load(ReadOnlySpan<byte> bytes, string? folder = null) => ModelReader.Read(bytes, folder);
 
     /// <summary>Whether the node calls one of the model's own functions.</summary>
-    public bool CallsFunction(Node node) => _proto.Functions.Any(f => f.Name == node.OpType && Normal(f.Domain) == node.Domain);
+    public bool CallsFunction(Node node) =>
+        (_functions ??= [.. _proto.Functions.Select(f => (Normal(f.Domain), f.Name))]).Contains((node.Domain, node.OpType));
 
     /// <summary>Imports the domain's operator set in that version, raising the file format's version where it demands so.</summary>
     public void SetOpset(string domain, int version)

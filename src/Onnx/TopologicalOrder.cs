@@ -9,9 +9,9 @@ internal static class TopologicalOrder
         var place = new Dictionary<Node, int>(nodes.Count);
         for (var i = 0; i < nodes.Count; i++)
             place.Add(nodes[i], i);
-        var waitsFor = nodes.ConvertAll(n => Producers(n, producer));
-        if (IsSorted(waitsFor, place))
+        if (IsSorted(nodes, place, producer))
             return;
+        var waitsFor = nodes.ConvertAll(n => Producers(n, producer));
 
         var followers = nodes.ConvertAll(_ => new List<int>());
         var ready = new PriorityQueue<int, int>();
@@ -39,12 +39,18 @@ internal static class TopologicalOrder
         nodes.AddRange(sorted);
     }
 
-    private static bool IsSorted(List<HashSet<Node>> waitsFor, Dictionary<Node, int> place)
+    /// <summary>The common case, found out without building anything.</summary>
+    private static bool IsSorted(List<Node> nodes, Dictionary<Node, int> place, Func<string, Node?> producer)
     {
-        for (var i = 0; i < waitsFor.Count; i++)
-            foreach (var earlier in waitsFor[i])
-                if (place[earlier] >= i)
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            foreach (var input in nodes[i].Inputs)
+                if (producer(input) is { } earlier && place[earlier] >= i)
                     return false;
+            foreach (var captured in nodes[i].Captured)
+                if (producer(captured) is { } earlier && place[earlier] >= i)
+                    return false;
+        }
         return true;
     }
 

@@ -6,6 +6,9 @@ namespace Orchestrator.Onnx;
 /// </summary>
 public sealed class WeightView
 {
+    /// <summary>Identity nodes between a weight and its reader. Exporters leave a few; a search must not be as long as the file.</summary>
+    private const int MaxIdentities = 256;
+
     private readonly Graph _graph;
 
     private WeightView(Graph graph, string storage, Node? constantNode, Tensor tensor)
@@ -33,11 +36,12 @@ public sealed class WeightView
     /// <summary>The constant behind a value, or null where the value is computed, fed, or stored sparsely.</summary>
     public static WeightView? Find(Graph graph, string? value)
     {
-        while (value is not null)
+        for (var identities = 0; value is not null && identities <= MaxIdentities; identities++)
         {
             if (graph.Initializer(value) is { } tensor)
                 return new WeightView(graph, value, null, tensor);
-            if (graph.Producer(value) is not { } node)
+            // Only the first output of these operators means anything.
+            if (graph.Producer(value) is not { } node || node.Output != value)
                 return null;
             if (node.Is("Constant"))
                 return ConstantOf(node) is { } content ? new WeightView(graph, value, node, content) : null;

@@ -62,6 +62,6 @@ public static class ModelPreparation
         "model-invalid",
         exception.Subject,
         $"'{subject}' cannot be used: {exception.Message}",
-        $"Give an ONNX model of opset {OnnxModel.MinOpset} to {OnnxModel.MaxOpset}.",
+        exception.Remedy ?? $"Export the model again; opsets {OnnxModel.MinOpset} to {OnnxModel.MaxOpset} are read.",
         exception);
 }

@@ -84,13 +84,14 @@ public static class OpsetUpgrade
 internal sealed class UpgradeContext(OnnxModel model)
 {
     private InferredShapes? _shapes;
+    private bool? _isFloat32;
 
     public OnnxModel Model => model;
 
     public Graph Graph => model.Graph;
 
     /// <summary>Whether float32 is the only real type of the model's constants, so that a new constant beside an activation is float32.</summary>
-    public bool IsFloat32 => model.Graph.Initializers.All(t => !t.ElementType.IsReal() || t.ElementType == ElementType.Float32)
+    public bool IsFloat32 => _isFloat32 ??= model.Graph.Initializers.All(t => !t.ElementType.IsReal() || t.ElementType == ElementType.Float32)
         && model.Graph.Inputs.All(i => !i.ElementType.IsReal() || i.ElementType == ElementType.Float32);
 
     public int? Rank(string value) => (_shapes ??= InferredShapes.Of(model)).Find(value)?.Count;

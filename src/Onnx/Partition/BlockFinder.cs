@@ -11,6 +11,12 @@ internal sealed class BlockFinder
 
     private const int MaxChain = 3;
 
+    /// <summary>Branches that an addition brings together; one bit each.</summary>
+    private const int MaxBranches = 63;
+
+    /// <summary>Nodes that one search goes back over. Blocks have tens; without a bound, files of many additions would take the square of their size.</summary>
+    private const int MaxSearch = 512;
+
     private readonly Graph _graph;
     private readonly IReadOnlyList<Layer> _layers;
     private readonly Dictionary<Node, Layer> _layerOf;
@@ -37,9 +43,10 @@ internal sealed class BlockFinder
 
         var names = new HashSet<string>(StringComparer.Ordinal);
         var prefixes = blocks.ConvertAll(b => BlockNames.CommonPrefix(b.Layers));
+        var bearers = prefixes.CountBy(p => p).ToDictionary(p => p.Key, p => p.Value, StringComparer.Ordinal);
         return [.. blocks.Select((b, i) =>
         {
-            var isUnique = prefixes[i].Length > 0 && prefixes.Count(p => p == prefixes[i]) == 1 && names.Add(prefixes[i]);
+            var isUnique = prefixes[i].Length > 0 && bearers[prefixes[i]] == 1 && names.Add(prefixes[i]);
             var name = isUnique ? prefixes[i] : BlockNames.Unique(b.Close?.Name ?? b.Layers[0].Name, names);
             return new Block(name, b.Layers, b.Item2, b.Item3, b.Close is not null);
         })];
@@ -48,51 +55,63 @@ internal sealed class BlockFinder
     private void TryResidual(Node add)
     {
         var inputs = add.Inputs.Where(i => i.Length > 0 && WeightView.Find(_graph, i) is null).Distinct().ToList();
-        if (inputs.Count < 2 || Meeting(inputs) is not { } entry)
+        if (inputs.Count is < 2 or > MaxBranches || Meeting(inputs) is not { } entry)
             return;
-        var between = Between(entry, add);
-        var layers = between.Where(_layerOf.ContainsKey).OrderBy(n => _place[n]).Select(n => _layerOf[n]).ToList();
+        var layers = Between(entry, add).Where(_layerOf.ContainsKey).OrderBy(n => _place[n]).Select(n => _layerOf[n]).ToList();
         if (layers.Count is 0 or > MaxResidualLayers || layers.Exists(_taken.Contains))
             return;
         _taken.UnionWith(layers);
         _residuals.Add((add, entry, layers));
     }
 
-    /// <summary>The last value from which all inputs are computed, or that is one of them; null where they meet only in a graph input they merely share.</summary>
+    /// <summary>The last value from which all inputs are computed, or that is one of them; null where there is none within the search.</summary>
     private string? Meeting(List<string> values)
     {
-        var upstream = values.ConvertAll(Upstream);
-        var common = upstream[0];
-        foreach (var other in upstream.Skip(1))
-            common.IntersectWith(other);
-        return common.Count == 0 ? null : common.MaxBy(v => _graph.Producer(v) is { } node ? _place[node] : -1);
-    }
+        var all = (1UL << values.Count) - 1;
+        var reachedBy = new Dictionary<string, ulong>(StringComparer.Ordinal);
+        var pending = new PriorityQueue<string, int>();
+        for (var i = 0; i < values.Count; i++)
+            Reach(values[i], 1UL << i);
 
-    /// <summary>The value and all values it is computed from, shape arithmetic and constants aside.</summary>
-    private HashSet<string> Upstream(string value)
-    {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        var pending = new Stack<string>([value]);
-        while (pending.TryPop(out var next))
+        // Values come in the order of the graph, the last first: when one comes, everything that is computed from it has come.
+        for (var left = MaxSearch; left > 0 && pending.TryDequeue(out var value, out _); left--)
         {
-            if (!seen.Add(next) || _graph.Producer(next) is not { } node)
-                continue;
-            foreach (var input in DataInputs(node))
-                pending.Push(input);
+            var branches = reachedBy[value];
+            if (branches == all)
+                return value;
+            if (_graph.Producer(value) is { } node)
+                foreach (var input in DataInputs(node))
+                    Reach(input, branches);
         }
-        seen.RemoveWhere(v => WeightView.Find(_graph, v) is not null);
-        return seen;
+        return null;
+
+        void Reach(string value, ulong branches)
+        {
+            if (value.Length > 0 && reachedBy.TryAdd(value, branches))
+            {
+                if (WeightView.Find(_graph, value) is null)
+                    pending.Enqueue(value, _graph.Producer(value) is { } node ? -_place[node] : 1);
+            }
+            else if (value.Length > 0)
+                reachedBy[value] |= branches;
+        }
     }
 
-    /// <summary>Nodes on the ways from the value to the node.</summary>
+    /// <summary>Nodes on the ways from the value to the node; none where the search gets too long.</summary>
     private HashSet<Node> Between(string entry, Node close)
     {
         var above = new HashSet<Node>();
         var pending = new Stack<Node>([close]);
+        var first = _graph.Producer(entry) is { } producer ? _place[producer] : -1;
         while (pending.TryPop(out var node))
-            foreach (var producer in DataInputs(node).Where(i => i != entry).Select(_graph.Producer).OfType<Node>())
-                if (above.Add(producer))
-                    pending.Push(producer);
+        {
+            if (above.Count > MaxSearch)
+                return [];
+            // What comes before the entry in the graph is not computed from it.
+            foreach (var earlier in DataInputs(node).Where(i => i != entry).Select(_graph.Producer).OfType<Node>().Where(n => _place[n] > first))
+                if (above.Add(earlier))
+                    pending.Push(earlier);
+        }
 
         var reached = new HashSet<string>(StringComparer.Ordinal) { entry };
         var between = new HashSet<Node>();
@@ -136,6 +155,8 @@ internal sealed class BlockFinder
         {
             if (!seen.Add(node))
                 continue;
+            if (seen.Count > MaxSearch)
+                return false;
             if (_layerOf.ContainsKey(node))
                 sources.Add(node);
             else

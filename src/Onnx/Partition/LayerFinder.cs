@@ -5,6 +5,9 @@ namespace Orchestrator.Onnx.Partition;
 /// <summary>Tells what each node is to us: a layer, a node with weights that we leave alone and why, or neither.</summary>
 internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
 {
+    /// <summary>More columns of one sample than memory holds; sizes that a file claims beyond it are taken for unknown.</summary>
+    private const long MaxPositions = int.MaxValue;
+
     private const string Recurrent = "recurrent layers are not supported";
     private const string Quantized = "it computes on quantized numbers already";
 
@@ -167,7 +170,9 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
         return positions < 0 ? -1 : Math.Max(1, positions / shapes.SamplesPerRun);
     }
 
-    private static long Product(IEnumerable<long> dims) => dims.Aggregate(1L, (a, d) => a < 0 || d < 0 ? -1 : a * d);
+    /// <summary>-1 where a dimension is open, or where the product is more than any run could hold.</summary>
+    private static long Product(IEnumerable<long> dims) =>
+        dims.Aggregate(1L, (a, d) => a < 0 || d < 0 || Math.BigMul(a, d) > MaxPositions ? -1 : a * d);
 
     /// <summary>Nodes that read one storage in one way become one layer, named after the first.</summary>
     private List<Layer> Shared()
@@ -179,7 +184,10 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
             var first = group.First();
             first.SharedWith = [.. group.Skip(1).Select(l => l.Node)];
             if (first.SharedWith.Count > 0)
-                first.Positions = group.Any(l => l.Positions < 0) ? -1 : group.Sum(l => l.Positions);
+            {
+                var positions = group.Sum(l => Math.Max(l.Positions, 0));
+                first.Positions = positions > MaxPositions || group.Any(l => l.Positions < 0) ? -1 : positions;
+            }
             layers.Add(first);
         }
         return layers;

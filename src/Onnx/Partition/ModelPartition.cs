@@ -6,6 +6,7 @@ namespace Orchestrator.Onnx.Partition;
 public sealed class ModelPartition
 {
     private readonly Graph _graph;
+    private readonly Dictionary<Layer, Block> _blockOf;
 
     private ModelPartition(Graph graph, IReadOnlyList<Layer> layers, IReadOnlyList<Block> blocks, IReadOnlyList<UnsupportedLayer> unsupported, InferredShapes shapes)
     {
@@ -14,6 +15,7 @@ public sealed class ModelPartition
         Blocks = blocks;
         Unsupported = unsupported;
         Shapes = shapes;
+        _blockOf = blocks.SelectMany(block => block.Layers, (block, layer) => (block, layer)).ToDictionary(p => p.layer, p => p.block);
     }
 
     /// <summary>In topological order.</summary>
@@ -36,7 +38,7 @@ public sealed class ModelPartition
 
     public Layer? Find(string name) => Layers.FirstOrDefault(l => l.Name == name);
 
-    public Block BlockOf(Layer layer) => Blocks.First(b => b.Layers.Contains(layer));
+    public Block BlockOf(Layer layer) => _blockOf[layer];
 
     /// <summary>Real numbers stored in the model, all constants counted once.</summary>
     public static long Parameters(OnnxModel model) =>
@@ -51,9 +53,10 @@ public sealed class ModelPartition
     {
         var weighted = Layers.SelectMany(l => l.Nodes).Concat(Unsupported.Select(u => u.Node)).ToHashSet();
         // Other operators may hold infinities on purpose, as attention masks do.
+        var finite = new HashSet<string>(StringComparer.Ordinal);
         foreach (var node in _graph.Nodes.Where(n => weighted.Contains(n) || n.OpType.EndsWith("Normalization", StringComparison.Ordinal)))
             foreach (var input in node.Inputs)
-                if (WeightView.Find(_graph, input) is { } constant && !constant.Tensor.IsFinite())
+                if (WeightView.Find(_graph, input) is { } constant && finite.Add(constant.Storage) && !constant.Tensor.IsFinite())
                     return (node, constant.Tensor);
         return null;
     }

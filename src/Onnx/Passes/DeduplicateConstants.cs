@@ -45,10 +45,12 @@ public sealed class DeduplicateConstants : IPass
 
     private static int ContentHash(Tensor tensor)
     {
-        if (tensor.ElementType == ElementType.Text)
-            return 0;
         var hash = new HashCode();
-        hash.AddBytes(tensor.Bytes());
+        if (tensor.ElementType == ElementType.Text)
+            foreach (var text in tensor.Proto.StringData)
+                hash.AddBytes(text.Span);
+        else
+            hash.AddBytes(tensor.Bytes());
         return hash.ToHashCode();
     }
 }

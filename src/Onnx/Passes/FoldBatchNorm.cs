@@ -7,6 +7,12 @@ namespace Orchestrator.Onnx.Passes;
 /// </summary>
 public sealed class FoldBatchNorm : IPass
 {
+    /// <summary>
+    /// Copies of shared weights may add this much to what the model's constants take already: a file of a few hundred nodes that share one
+    /// large weight must not become many of it.
+    /// </summary>
+    private const long MaxCopied = 256L << 20;
+
     public string Name => "fold-batch-norm";
 
     public PassEffect Effect => PassEffect.Nodes | PassEffect.Constants | PassEffect.Weights;
@@ -15,12 +21,13 @@ public sealed class FoldBatchNorm : IPass
     {
         var graph = model.Graph;
         var changed = false;
+        var copied = new CopyBudget(MaxCopied + graph.Initializers.Sum(t => t.ByteCount));
         foreach (var norm in graph.Nodes.Where(n => n.Is("BatchNormalization")).ToList())
-            changed |= Fold(graph, norm);
+            changed |= Fold(graph, norm, copied);
         return changed;
     }
 
-    private static bool Fold(Graph graph, Node norm)
+    private static bool Fold(Graph graph, Node norm, CopyBudget copied)
     {
         if (!IsInference(graph, norm) || graph.Producer(norm.Inputs[0]) is not { } layer || layer.Outputs.Count != 1
             || graph.IsOutput(layer.Output) || graph.Uses(layer.Output).Count != 1)
@@ -29,7 +36,7 @@ public sealed class FoldBatchNorm : IPass
             || WeightAxis.OfOutput(layer, weight.Tensor) is not { } axis || Affine.Of(graph, norm, axis.Channels) is not { } affine)
             return false;
         var beta = layer.Is("Gemm") ? layer.Float("beta", 1) : 1;
-        if (Bias(graph, layer, axis.Channels) is not { } bias)
+        if (Bias(graph, layer, axis.Channels) is not { } bias || (!IsOwn(graph, layer, 1, weight) && !copied.Take(weight.Tensor.ByteCount)))
             return false;
 
         var values = weight.Tensor.ReadDoubles();
@@ -73,15 +80,28 @@ public sealed class FoldBatchNorm : IPass
     /// <summary>Puts the tensor under the old name where the layer was its only reader, otherwise beside it under a new one.</summary>
     private static void Store(Graph graph, Node layer, int input, WeightView? old, Tensor tensor)
     {
-        var isOwn = old is { ConstantNode: null, IsExposed: false, Uses.Count: 1 } && old.Storage == layer.Input(input);
-        if (isOwn)
+        if (old is not null && IsOwn(graph, layer, input, old))
         {
-            graph.ReplaceInitializer(old!.Storage, tensor);
+            graph.ReplaceInitializer(old.Storage, tensor);
             return;
         }
         var name = graph.UniqueName(tensor.Name);
         graph.AddInitializer(tensor.WithName(name));
         layer.SetInput(input, name);
+    }
+
+    private static bool IsOwn(Graph graph, Node layer, int input, WeightView view) =>
+        view.ConstantNode is null && view.Storage == layer.Input(input) && graph.Uses(view.Storage).Count == 1 && !view.IsExposed;
+
+    private sealed class CopyBudget(long left)
+    {
+        public bool Take(long bytes)
+        {
+            if (bytes > left)
+                return false;
+            left -= bytes;
+            return true;
+        }
     }
 
     /// <param name="Factor">f per channel.</param>

@@ -11,17 +11,23 @@ public sealed class RemoveIdentities : IPass
     {
         var graph = model.Graph;
         var changed = false;
-        foreach (var node in graph.Nodes.Where(n => n.Is("Identity") && n.Input(0) is not null).ToList())
-            changed |= graph.IsOutput(node.Output) ? MoveOutput(graph, node) : Bypass(graph, node);
-        return changed;
+        var bypassed = new HashSet<Node>();
+        foreach (var node in graph.Nodes.Where(n => n.Is("Identity") && n.Inputs.Count == 1 && n.Outputs.Count == 1 && n.Input(0) is not null).ToList())
+        {
+            if (graph.IsOutput(node.Output))
+                changed |= MoveOutput(graph, node);
+            else
+                Bypass(graph, node, bypassed);
+        }
+        graph.RemoveWhere(bypassed.Contains);
+        return changed || bypassed.Count > 0;
     }
 
-    private static bool Bypass(Graph graph, Node node)
+    private static void Bypass(Graph graph, Node node, HashSet<Node> bypassed)
     {
         graph.ReplaceUses(node.Output, node.Inputs[0]);
         graph.RemoveValueInfo(node.Output);
-        graph.Remove(node);
-        return true;
+        bypassed.Add(node);
     }
 
     /// <summary>The source's producer computes the graph output itself.</summary>

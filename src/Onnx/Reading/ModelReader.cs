@@ -38,6 +38,7 @@ internal static class ModelReader
             throw new OnnxException("model", $"not a readable ONNX model: {e.Message}", e);
         }
         CheckHeader(model);
+        FunctionCheck.Run(model);
 
         var check = new TensorCheck(new ExternalData(folder));
         check.Graph(model.Graph);

@@ -6,7 +6,7 @@ namespace Orchestrator.Onnx.Reading;
 internal static class NodeNames
 {
     /// <summary>Yields the nodes in order. The first bearer of a name keeps it; the others, and those without, are named after operator and place.</summary>
-    public static IEnumerable<NodeProto> MakeUnique(IEnumerable<NodeProto> nodes, HashSet<string> taken)
+    public static IEnumerable<NodeProto> MakeUnique(IEnumerable<NodeProto> nodes, UniqueNames taken)
     {
         var used = new HashSet<string>(StringComparer.Ordinal);
         var index = 0;
@@ -14,12 +14,8 @@ internal static class NodeNames
         {
             if (node.Name.Length == 0 || !used.Add(node.Name))
             {
-                var wanted = node.Name.Length == 0 ? $"{node.OpType}_{index}" : node.Name;
-                var name = wanted;
-                for (var i = 1; taken.Contains(name) || !used.Add(name); i++)
-                    name = $"{wanted}_{i}";
-                taken.Add(name);
-                node.Name = name;
+                node.Name = taken.Make(node.Name.Length == 0 ? $"{node.OpType}_{index}" : node.Name);
+                used.Add(node.Name);
             }
             index++;
             yield return node;

@@ -9,6 +9,11 @@ internal sealed class TensorCheck(ExternalData external)
     /// <summary>More axes than any operator takes.</summary>
     public const int MaxRank = 64;
 
+    /// <summary>What the sparse tensors of a model take together once they are written out, which the runtime does.</summary>
+    public const long MaxSparseBytes = 256L << 20;
+
+    private long _sparseBytes;
+
     /// <summary>Number of elements of a shape.</summary>
     /// <exception cref="OnnxException">A negative dimension, or a product beyond 64 bits.</exception>
     public static long Count(string name, IReadOnlyList<long> dims)
@@ -63,6 +68,7 @@ internal sealed class TensorCheck(ExternalData external)
     {
         var type = (ElementType)tensor.DataType;
         var count = Count(subject, tensor.Dims);
+        OnePlace(tensor, subject);
         if (tensor.Segment is not null)
             throw new OnnxException(subject, "the tensor is stored in segments, which no runtime reads");
         if (type == ElementType.Text)
@@ -91,6 +97,18 @@ internal sealed class TensorCheck(ExternalData external)
         }
     }
 
+    /// <summary>A tensor with its data in two places means one thing to us and may mean another to the runtime.</summary>
+    private static void OnePlace(TensorProto tensor, string subject)
+    {
+        ReadOnlySpan<bool> places =
+        [
+            tensor.RawData.Length > 0, tensor.FloatData.Count > 0, tensor.Int32Data.Count > 0, tensor.StringData.Count > 0, tensor.Int64Data.Count > 0,
+            tensor.DoubleData.Count > 0, tensor.Uint64Data.Count > 0, tensor.DataLocation == TensorProto.Types.DataLocation.External,
+        ];
+        if (places.Count(true) > 1)
+            throw new OnnxException(subject, "the tensor holds its data in more than one place");
+    }
+
     private static void TypedData(TensorProto tensor, ElementType type, long count, string subject)
     {
         var (held, wanted) = type switch
@@ -110,9 +128,12 @@ internal sealed class TensorCheck(ExternalData external)
     private void Sparse(SparseTensorProto sparse)
     {
         var subject = $"sparse tensor '{sparse.Values?.Name}'";
-        Count(subject, sparse.Dims);
+        var count = Count(subject, sparse.Dims);
         if (sparse.Values is null || sparse.Indices is null)
             throw new OnnxException(subject, "the sparse tensor lacks values or indices");
+        _sparseBytes += Math.Min(((ElementType)sparse.Values.DataType).ByteCount(count), MaxSparseBytes + 1);
+        if (_sparseBytes > MaxSparseBytes)
+            throw new OnnxException(subject, $"the model's sparse tensors take more than {MaxSparseBytes} bytes when they are written out");
         Tensor(sparse.Values, subject);
         Tensor(sparse.Indices, subject);
     }

@@ -1,21 +1,43 @@
+using System.Text.Unicode;
+
 namespace Orchestrator.Onnx.Reading;
 
 /// <summary>
 /// Walks the protobuf wire format of a model without allocating anything, so that a hostile file is refused before the first object
-/// exists: every varint ends, every length stays inside its message, nesting and counts are bounded, groups are closed.
+/// exists: every varint ends, every length stays inside its message, nesting and counts are bounded, groups are closed, strings are text,
+/// and the objects that the file would become fit the memory that its size allows.
 /// </summary>
 internal ref struct WireCheck
 {
     /// <summary>Google's own readers stop here too.</summary>
     public const int MaxDepth = 100;
 
-    /// <summary>Messages and strings in one model. A network of 100,000 nodes has about two million; an empty message costs two bytes in
-    /// the file but about a hundred in memory.</summary>
-    public const int MaxElements = 8_000_000;
+    /// <summary>Nodes in one model, bodies and functions included, and as many tensors.</summary>
+    public const int MaxNodes = 1_000_000;
+
+    /// <summary>Bytes of one name. The longest that exporters write are a few hundred.</summary>
+    public const int MaxName = 4096;
+
+    /// <summary>
+    /// Objects may take this much and once the size of the file without its tensors. The file itself is in memory too, so that reading stays
+    /// below 256 MiB and twice that size with room for the runtime.
+    /// </summary>
+    public const long MaxObjects = 160L << 20;
+
+    /// <summary>A slot in a list that doubles, or a word of an object.</summary>
+    private const int Slot = 16;
+
+    private const int TextObject = 32;
+
+    /// <summary>An entry of the set of fields that a message does not know, and once that set itself.</summary>
+    private const int UnknownField = 300;
 
     private readonly ReadOnlySpan<byte> _bytes;
     private int _position;
-    private int _elements;
+    private int _nodes;
+    private int _tensors;
+    private long _objects;
+    private long _tensorBytes;
 
     private WireCheck(ReadOnlySpan<byte> bytes) => _bytes = bytes;
 
@@ -46,17 +68,21 @@ internal ref struct WireCheck
         {
             case WireType.Varint:
                 Varint(end);
+                Charge(WireShape.Has(WireSchema.Shape(kind).Numbers, field) ? Slot : UnknownField);
                 break;
             case WireType.Fixed64:
                 Skip(8, end);
+                Charge(WireShape.Has(WireSchema.Shape(kind).Doubles, field) ? Slot : UnknownField);
                 break;
             case WireType.Fixed32:
                 Skip(4, end);
+                Charge(WireShape.Has(WireSchema.Shape(kind).Floats, field) ? Slot : UnknownField);
                 break;
             case WireType.LengthDelimited:
                 LengthDelimited(kind, field, end, depth);
                 break;
             case WireType.StartGroup:
+                Charge(UnknownField);
                 Group(field, end, depth + 1);
                 break;
             default:
@@ -70,13 +96,78 @@ internal ref struct WireCheck
         if (length > (ulong)(end - _position))
             throw Malformed($"field {field} declares {length} bytes where {end - _position} are left (the file is truncated or not an ONNX model)");
         var fieldEnd = _position + (int)length;
-        if (++_elements > MaxElements)
-            throw new OnnxException("model", $"the model has more than {MaxElements} messages and strings");
         var child = WireSchema.Child(kind, field);
         if (child == WireMessage.None)
+        {
+            Content(kind, field, _bytes[_position..fieldEnd]);
             _position = fieldEnd;
+            return;
+        }
+        Count(child);
+        Charge(WireSchema.Shape(child).Bytes + Slot);
+        Message(child, fieldEnd, depth + 1);
+    }
+
+    private void Content(WireMessage kind, int field, ReadOnlySpan<byte> content)
+    {
+        var shape = WireSchema.Shape(kind);
+        if (kind == WireMessage.Tensor && field == WireSchema.RawData)
+        {
+            _tensorBytes += content.Length;
+            Charge(TextObject + Slot);
+        }
+        else if (WireShape.Has(shape.Names, field) || WireShape.Has(shape.Texts, field))
+        {
+            Text(content, WireShape.Has(shape.Names, field));
+            Charge(TextObject + Slot + (sizeof(char) * (long)content.Length));
+        }
+        else if (WireShape.Has(shape.Blobs, field))
+            Charge(TextObject + (2 * Slot) + (long)content.Length);
+        else if (WireShape.Has(shape.Numbers, field))
+            Charge((kind == WireMessage.Tensor && field == WireSchema.Int32Data ? Slot / 2 : Slot) * (long)Varints(content));
+        else if (WireShape.Has(shape.Floats, field) || WireShape.Has(shape.Doubles, field))
+            Charge(content.Length);
         else
-            Message(child, fieldEnd, depth + 1);
+            Charge(UnknownField + (long)content.Length);
+    }
+
+    private readonly void Text(ReadOnlySpan<byte> text, bool isName)
+    {
+        if (!Utf8.IsValid(text))
+            throw Malformed("a string is not UTF-8 text");
+        if (!isName)
+            return;
+        if (text.Length > MaxName)
+            throw new OnnxException("model", $"a name has {text.Length} bytes, at byte {_position}; at most {MaxName} are allowed");
+        foreach (var character in text)
+            if (character is < 0x20 or 0x7f)
+                throw new OnnxException("model", $"a name holds the control character {character}, at byte {_position}");
+    }
+
+    /// <summary>Numbers in a packed list: bytes that end one.</summary>
+    private static int Varints(ReadOnlySpan<byte> packed)
+    {
+        var count = 0;
+        foreach (var next in packed)
+            count += (next >> 7) ^ 1;
+        return count;
+    }
+
+    private void Count(WireMessage child)
+    {
+        if (child == WireMessage.Node && ++_nodes > MaxNodes)
+            throw new OnnxException("model", $"the model has more than {MaxNodes} nodes");
+        if (child == WireMessage.Tensor && ++_tensors > MaxNodes)
+            throw new OnnxException("model", $"the model has more than {MaxNodes} tensors");
+    }
+
+    private void Charge(long bytes)
+    {
+        _objects += bytes;
+        if (_objects > MaxObjects + _position - _tensorBytes)
+            throw new OnnxException(
+                "model", $"its {_nodes} nodes, {_tensors} tensors and what belongs to them take more than {_objects >> 20} MiB of memory, too much for a file of this size",
+                "Store weights as raw data or in external files, and keep loops as loops.");
     }
 
     private void Group(int field, int end, int depth)

@@ -33,7 +33,7 @@ internal static class IntegerRules
             "Range" => Range(context, node),
             _ => null,
         };
-        if (values is { Length: <= ShapeContext.MaxTracked })
+        if (values is { Length: <= ShapeContext.MaxComputed })
             context.SetIntegers(node.Output, values);
     }
 
@@ -66,6 +66,8 @@ internal static class IntegerRules
         var all = new List<long>();
         for (var i = 0; i < node.Inputs.Count; i++)
         {
+            if (all.Count > ShapeContext.MaxComputed)
+                return null;
             if (context.Integers(node, i) is { } part)
                 all.AddRange(part);
             else if (context.Shape(node, i) is [>= 0 and <= ShapeContext.MaxTracked and var count])

@@ -1,3 +1,5 @@
+using Orchestrator.Onnx.Reading;
+
 namespace Orchestrator.Onnx.Shapes;
 
 /// <summary>What is known while the nodes are visited in order: shapes, and the content of small integer tensors that steer shapes.</summary>
@@ -11,6 +13,9 @@ internal sealed class ShapeContext
     /// <summary>Longer integer tensors never describe shapes.</summary>
     public const int MaxTracked = 1024;
 
+    /// <summary>Longest that is kept of what nodes compute: as many numbers as a shape may have, pads included.</summary>
+    public const int MaxComputed = 2 * TensorCheck.MaxRank;
+
     private readonly Dictionary<string, long[]> _integers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, IReadOnlyList<long>> _stated = new(StringComparer.Ordinal);
     private readonly OnnxModel _model;
@@ -20,7 +25,7 @@ internal sealed class ShapeContext
         _model = model;
         foreach (var input in model.Graph.Inputs)
             if (input.Shape is { } shape)
-                Shapes[input.Name] = [.. shape.Select((d, axis) => axis == 0 && d < 0 ? 1 : d)];
+                Put(input.Name, [.. shape.Select((d, axis) => axis == 0 && d < 0 ? 1 : d)]);
         foreach (var tensor in model.Graph.Initializers)
             Learn(tensor.Name, tensor);
         foreach (var value in model.Graph.ValueInfos.Concat(model.Graph.Outputs))
@@ -50,7 +55,7 @@ internal sealed class ShapeContext
     {
         for (var i = 0; i < outputs.Length && i < node.Outputs.Count; i++)
             if (outputs[i] is { } shape && node.Outputs[i].Length > 0)
-                Shapes[node.Outputs[i]] = shape;
+                Put(node.Outputs[i], shape);
     }
 
     public void SetIntegers(string value, long[] content) => _integers[value] = content;
@@ -67,7 +72,14 @@ internal sealed class ShapeContext
     {
         foreach (var output in node.Outputs)
             if (!Shapes.ContainsKey(output) && _stated.TryGetValue(output, out var shape))
-                Shapes[output] = [.. shape.Select((d, axis) => axis == 0 && d < 0 ? 1 : d)];
+                Put(output, [.. shape.Select((d, axis) => axis == 0 && d < 0 ? 1 : d)]);
+    }
+
+    /// <summary>Ranks add up from node to node; one that no tensor may have is not carried on.</summary>
+    private void Put(string value, long[] shape)
+    {
+        if (shape.Length <= TensorCheck.MaxRank)
+            Shapes[value] = shape;
     }
 
     public Tensor? ConstantOf(Node node) => WeightView.Find(_model.Graph, node.Output)?.Tensor;

@@ -73,18 +73,21 @@ public sealed class HostileFileTests
     }
 
     [Fact]
-    public void More_messages_than_any_network_has_are_refused()
+    public void More_nodes_than_memory_holds_are_refused_before_the_first_exists()
     {
         // A graph of empty nodes: two bytes each in the file.
-        var count = WireCheck.MaxElements + 1;
+        var count = WireCheck.MaxNodes + 1;
         var bytes = new byte[(2 * count) + 6];
         bytes[0] = 0x3a;
         for (var (i, left) = (1, 2 * count); i <= 5; i++, left >>= 7)
             bytes[i] = (byte)((left & 0x7f) | (i < 5 ? 0x80 : 0));
         for (var i = 6; i < bytes.Length; i += 2)
             bytes[i] = 0x0a;
+        Assert.Contains("nodes", Refused(bytes).Message, StringComparison.Ordinal);
 
-        Assert.Contains("messages", Refused(bytes).Message, StringComparison.Ordinal);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Refused(bytes);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
     }
 
     [Fact]
