@@ -3,7 +3,7 @@ namespace Orchestrator.Onnx.Passes;
 /// <summary>
 /// Folds a batch normalization in inference mode into the Conv, ConvTranspose or Gemm before it (algorithms.md 0.4):
 /// f = γ/√(v + ε), W′ = f·W, b′ = β + f·(b − μ), per output channel, in double. Skipped where anything else reads the layer's output or
-/// a parameter is computed. A weight that other nodes read too is copied for the folded one.
+/// a parameter is computed, or where the weight's type cannot hold the product. A weight that other nodes read too is copied for the folded one.
 /// </summary>
 public sealed class FoldBatchNorm : IPass
 {
@@ -46,9 +46,13 @@ public sealed class FoldBatchNorm : IPass
             bias[c] = affine.Shift[c] + (affine.Factor[c] * beta * bias[c]);
 
         var type = weight.Tensor.ElementType;
-        Store(graph, layer, 1, weight, Tensor.FromReals(weight.Storage, type, weight.Tensor.Shape, values));
         var old = WeightView.Find(graph, layer.Input(2));
-        Store(graph, layer, 2, old, Tensor.FromReals(old?.Storage ?? $"{layer.Name}.bias", type, [bias.Length], bias));
+        var foldedWeight = Tensor.FromReals(weight.Storage, type, weight.Tensor.Shape, values);
+        var foldedBias = Tensor.FromReals(old?.Storage ?? $"{layer.Name}.bias", type, [bias.Length], bias);
+        if ((!foldedWeight.IsFinite() && weight.Tensor.IsFinite()) || !foldedBias.IsFinite())
+            return false;
+        Store(graph, layer, 1, weight, foldedWeight);
+        Store(graph, layer, 2, old, foldedBias);
         if (layer.Is("Gemm"))
             layer.RemoveAttribute("beta");
 

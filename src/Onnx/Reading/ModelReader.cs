@@ -10,10 +10,19 @@ internal static class ModelReader
     {
         try
         {
-            var size = new FileInfo(path).Length;
+            using var file = RegularFile.Open(path);
+            var size = RandomAccess.GetLength(file);
             if (size > OnnxModel.MaxBytes || size > Array.MaxLength)
                 throw new OnnxException(path, $"the file has {size} bytes; at most {OnnxModel.MaxBytes} are supported");
-            return Read(File.ReadAllBytes(path), Path.GetDirectoryName(Path.GetFullPath(path)));
+            var bytes = GC.AllocateUninitializedArray<byte>((int)size);
+            for (var done = 0; done < bytes.Length;)
+            {
+                var read = RandomAccess.Read(file, bytes.AsSpan(done), done);
+                if (read == 0)
+                    throw new OnnxException(path, "the file became shorter while it was read");
+                done += read;
+            }
+            return Read(bytes, Path.GetDirectoryName(Path.GetFullPath(path)));
         }
         catch (FileNotFoundException e)
         {
@@ -40,7 +49,8 @@ internal static class ModelReader
         CheckHeader(model);
         FunctionCheck.Run(model);
 
-        var check = new TensorCheck(new ExternalData(folder));
+        var external = new ExternalData(folder);
+        var check = new TensorCheck(external);
         check.Graph(model.Graph);
         foreach (var node in model.Functions.SelectMany(f => f.Node))
             check.Node(node);
@@ -51,6 +61,7 @@ internal static class ModelReader
             if (training.Algorithm is not null)
                 check.Graph(training.Algorithm);
         }
+        external.CheckRanges();
         return new OnnxModel(model);
     }
 

@@ -53,11 +53,19 @@ internal ref struct WireCheck
     {
         if (depth > MaxDepth)
             throw new OnnxException("model", $"messages are nested deeper than {MaxDepth}");
+        var (single, seen) = (WireSchema.Shape(kind).Single, 0u);
         while (_position < end)
         {
             var (field, wireType) = Tag(end);
             if (wireType == WireType.EndGroup)
                 throw Malformed("a group ends that never began");
+            // Protobuf merges what is given twice, copying all that came before each time; no writer makes use of it.
+            if (wireType == WireType.LengthDelimited && WireShape.Has(single, field))
+            {
+                if (WireShape.Has(seen, field) || (seen != 0 && kind == WireMessage.Type))
+                    throw Malformed($"field {field} is given twice");
+                seen |= WireShape.Fields(field);
+            }
             Value(kind, field, wireType, end, depth);
         }
     }

@@ -37,7 +37,9 @@ internal enum WireMessage
 /// <param name="Blobs">Bytes.</param>
 /// <param name="Floats">Four bytes.</param>
 /// <param name="Doubles">Eight bytes.</param>
-internal readonly record struct WireShape(int Bytes, uint Numbers = 0, uint Names = 0, uint Texts = 0, uint Blobs = 0, uint Floats = 0, uint Doubles = 0)
+/// <param name="Single">Messages of which there is at most one.</param>
+internal readonly record struct WireShape(
+    int Bytes, uint Numbers = 0, uint Names = 0, uint Texts = 0, uint Blobs = 0, uint Floats = 0, uint Doubles = 0, uint Single = 0)
 {
     public static uint Fields(params ReadOnlySpan<int> numbers)
     {
@@ -64,20 +66,21 @@ internal static class WireSchema
     private const int GraphOfNode = 620;
     private const int GraphOfTensor = 330;
 
-    private static readonly WireShape s_model = new(288, Numbers: F(1, 5), Names: F(4), Texts: F(2, 3, 6));
+    private static readonly WireShape s_model = new(288, Numbers: F(1, 5), Names: F(4), Texts: F(2, 3, 6), Single: F(7));
     private static readonly WireShape s_graph = new(360, Names: F(2), Texts: F(10));
     private static readonly WireShape s_node = new(264 + GraphOfNode, Names: F(1, 2, 3, 4, 7, 8), Texts: F(6));
-    private static readonly WireShape s_attribute = new(392, Numbers: F(3, 8, 20), Names: F(1, 21), Texts: F(13), Blobs: F(4, 9), Floats: F(2, 7));
-    private static readonly WireShape s_tensor = new(432 + GraphOfTensor, F(1, 2, 5, 7, 11, 14), Names: F(8), Texts: F(12), Blobs: F(6, 9), Floats: F(4), Doubles: F(10));
-    private static readonly WireShape s_sparse = new(80, Numbers: F(3));
-    private static readonly WireShape s_value = new(88, Names: F(1), Texts: F(3));
-    private static readonly WireShape s_type = new(48, Texts: F(6));
-    private static readonly WireShape s_tensorType = new(40, Numbers: F(1));
-    private static readonly WireShape s_mapType = new(40, Numbers: F(1));
+    private static readonly WireShape s_attribute = new(392, Numbers: F(3, 8, 20), Names: F(1, 21), Texts: F(13), Blobs: F(4, 9), Floats: F(2, 7), Single: F(5, 6, 14, 22));
+    private static readonly WireShape s_tensor = new(432 + GraphOfTensor, F(1, 2, 5, 7, 11, 14), Names: F(8), Texts: F(12), Blobs: F(6, 9), Floats: F(4), Doubles: F(10), Single: F(3));
+    private static readonly WireShape s_sparse = new(80, Numbers: F(3), Single: F(1, 2));
+    private static readonly WireShape s_value = new(88, Names: F(1), Texts: F(3), Single: F(2));
+    private static readonly WireShape s_type = new(48, Texts: F(6), Single: F(1, 4, 5, 7, 8, 9));
+    private static readonly WireShape s_tensorType = new(40, Numbers: F(1), Single: F(2));
+    private static readonly WireShape s_nestedType = new(32, Single: F(1));
+    private static readonly WireShape s_mapType = new(40, Numbers: F(1), Single: F(2));
     private static readonly WireShape s_shape = new(64);
     private static readonly WireShape s_annotation = new(72, Names: F(1));
     private static readonly WireShape s_function = new(376, Names: F(1, 4, 5, 6, 10, 13), Texts: F(8));
-    private static readonly WireShape s_training = new(120);
+    private static readonly WireShape s_training = new(120, Single: F(1, 2));
     private static readonly WireShape s_nodeDevice = new(80, Numbers: F(3), Texts: F(1));
     private static readonly WireShape s_sharding = new(152, Numbers: F(2), Names: F(1));
     private static readonly WireShape s_shardedDimension = new(80, Numbers: F(1));
@@ -98,7 +101,7 @@ internal static class WireSchema
         WireMessage.Value => s_value,
         WireMessage.Type => s_type,
         WireMessage.TensorType => s_tensorType,
-        WireMessage.NestedType => new WireShape(32),
+        WireMessage.NestedType => s_nestedType,
         WireMessage.MapType => s_mapType,
         WireMessage.Shape => s_shape,
         WireMessage.Annotation => s_annotation,
