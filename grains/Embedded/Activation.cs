@@ -2,17 +2,20 @@ namespace Orchestrator.Embedded;
 
 /// <summary>
 /// The one activation of a key. Everything of the grain runs on one exclusive scheduler, never two pieces at once; a turn also keeps
-/// the next one waiting while it waits itself, an interleaving call does not.
+/// the next one waiting while it waits itself, an interleaving call does not. A grain that could not be activated is made anew at the
+/// next call.
 /// </summary>
 internal sealed class Activation<TGrain>
     where TGrain : class
 {
-    private readonly TaskScheduler _scheduler = new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler;
-    private readonly Lazy<Task<TGrain>> _grain;
+    private readonly Func<Task<TGrain>> _create;
+    private readonly TaskScheduler _scheduler;
+    private Task<TGrain>? _grain;
     private Task _lastTurn = Task.CompletedTask;
 
     /// <param name="create">Makes and activates the grain; runs on its scheduler before the first call.</param>
-    public Activation(Func<Task<TGrain>> create) => _grain = new Lazy<Task<TGrain>>(create);
+    /// <param name="scheduler">Runs one piece at a time.</param>
+    public Activation(Func<Task<TGrain>> create, TaskScheduler scheduler) => (_create, _scheduler) = (create, scheduler);
 
     /// <summary>Calls the grain in its turn.</summary>
     public Task<TResult> TurnAsync<TResult>(Func<TGrain, Task<TResult>> call) => StartAsync(async () =>
@@ -23,7 +26,7 @@ internal sealed class Activation<TGrain>
         await before;
         try
         {
-            return await call(await _grain.Value);
+            return await call(await GrainAsync());
         }
         finally
         {
@@ -39,7 +42,9 @@ internal sealed class Activation<TGrain>
     });
 
     /// <summary>Calls the grain beside its turns.</summary>
-    public Task<TResult> InterleaveAsync<TResult>(Func<TGrain, Task<TResult>> call) => StartAsync(async () => await call(await _grain.Value));
+    public Task<TResult> InterleaveAsync<TResult>(Func<TGrain, Task<TResult>> call) => StartAsync(async () => await call(await GrainAsync()));
+
+    private Task<TGrain> GrainAsync() => _grain is null or { IsFaulted: true } or { IsCanceled: true } ? _grain = _create() : _grain;
 
     private Task<TResult> StartAsync<TResult>(Func<Task<TResult>> run) =>
         Task.Factory.StartNew(run, CancellationToken.None, TaskCreationOptions.DenyChildAttach, _scheduler).Unwrap();

@@ -16,10 +16,18 @@ public sealed class EmbeddedHost : IAsyncDisposable
     private readonly TaskCompletionSource<Exception> _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CheckpointStore _checkpoints;
     private readonly EmbeddedHostOptions _options;
+    private readonly Func<TaskScheduler> _turns;
     private int _disposed;
 
     public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock)
+        : this(store, options, clock, () => new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler)
     {
+    }
+
+    /// <param name="turns">Gives each activation a scheduler that runs one piece at a time.</param>
+    public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock, Func<TaskScheduler> turns)
+    {
+        _turns = turns;
         _checkpoints = new CheckpointStore(store);
         _options = options;
         Clock = clock;
@@ -41,13 +49,15 @@ public sealed class EmbeddedHost : IAsyncDisposable
     public ISchedulerGrain Scheduler => Grain<ISchedulerGrain>(GrainKeys.Scheduler);
 
     /// <summary>Ends timers and messages. A turn under way runs to its end unseen; stop jobs first to have none.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            await _stopping.CancelAsync();
+            _stopping.Cancel();
             _stopping.Dispose();
         }
+
+        return ValueTask.CompletedTask;
     }
 
     internal TGrain Grain<TGrain>(string key)
@@ -96,7 +106,7 @@ public sealed class EmbeddedHost : IAsyncDisposable
             if (grain is IActivatedGrain activated)
                 await activated.ActivateAsync(Stopping);
             return grain;
-        });
+        }, _turns());
         return activation;
     }
 }

@@ -14,12 +14,17 @@ public sealed class GrainStateStore(IBlobStore store, string tenant)
         where T : class
     {
         var name = BlobNames.GrainState(tenant, grain);
+        var (written, state) = (ReadOnlyMemory<byte>.Empty, default(T));
         while (true)
         {
             var blob = await store.ReadAsync(name, cancellationToken);
+            // Our own write, whose answer was lost: to change the state once more would count twice.
+            if (state is not null && blob is not null && blob.Content.Span.SequenceEqual(written.Span))
+                return state;
             // A damaged state is like none: it only holds what can be counted anew.
-            var state = change(blob is null ? null : SealedJson.Read<T>(name, blob.Content, CurrentSchema));
-            if (await store.ReplaceAsync(name, SealedJson.Write(state, CurrentSchema), blob?.ETag, cancellationToken) is not null)
+            state = change(blob is null ? null : SealedJson.Read<T>(name, blob.Content, CurrentSchema));
+            written = SealedJson.Write(state, CurrentSchema);
+            if (await store.ReplaceAsync(name, written, blob?.ETag, cancellationToken) is not null)
                 return state;
         }
     }

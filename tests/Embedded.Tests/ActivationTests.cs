@@ -2,10 +2,12 @@ namespace Orchestrator.Embedded.Tests;
 
 public sealed class ActivationTests
 {
+    private readonly ConcurrentExclusiveSchedulerPair _turns = new();
+
     [Fact]
     public async Task A_turn_that_waits_keeps_the_next_one_waiting()
     {
-        var activation = new Activation<List<string>>(() => Task.FromResult(new List<string>()));
+        var activation = new Activation<List<string>>(() => Task.FromResult(new List<string>()), _turns.ExclusiveScheduler);
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var first = activation.TurnAsync(async log =>
         {
@@ -29,7 +31,7 @@ public sealed class ActivationTests
     [Fact]
     public async Task An_interleaving_call_goes_on_beside_a_waiting_turn()
     {
-        var activation = new Activation<List<string>>(() => Task.FromResult(new List<string>()));
+        var activation = new Activation<List<string>>(() => Task.FromResult(new List<string>()), _turns.ExclusiveScheduler);
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var turn = activation.TurnAsync(_ => gate.Task);
 
@@ -44,7 +46,7 @@ public sealed class ActivationTests
     public async Task Turns_keep_their_order_and_never_run_at_once()
     {
         const int Turns = 500;
-        var activation = new Activation<List<int>>(() => Task.FromResult(new List<int>()));
+        var activation = new Activation<List<int>>(() => Task.FromResult(new List<int>()), _turns.ExclusiveScheduler);
         var inside = 0;
 
         await Task.WhenAll(Enumerable.Range(0, Turns).Select(i => activation.TurnAsync(async log =>
@@ -61,7 +63,7 @@ public sealed class ActivationTests
     [Fact]
     public async Task A_turn_that_fails_fails_its_caller_only()
     {
-        var activation = new Activation<List<int>>(() => Task.FromResult(new List<int>()));
+        var activation = new Activation<List<int>>(() => Task.FromResult(new List<int>()), _turns.ExclusiveScheduler);
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => activation.TurnAsync(_ => Task.FromException(new InvalidOperationException("mine"))));
 
@@ -77,11 +79,25 @@ public sealed class ActivationTests
             await Task.Yield();
             made++;
             return new object();
-        });
+        }, _turns.ExclusiveScheduler);
 
         var grains = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => i % 2 == 0 ? activation.TurnAsync(Task.FromResult) : activation.InterleaveAsync(Task.FromResult)));
 
         Assert.Equal(1, made);
         Assert.Single(grains.Distinct());
+    }
+
+    [Fact]
+    public async Task A_grain_that_could_not_be_activated_is_made_anew_at_the_next_call()
+    {
+        var tries = 0;
+        var activation = new Activation<object>(
+            () => ++tries == 1 ? Task.FromException<object>(new IOException("The store is away.")) : Task.FromResult(new object()),
+            _turns.ExclusiveScheduler);
+
+        await Assert.ThrowsAsync<IOException>(() => activation.TurnAsync(_ => Task.CompletedTask));
+        await activation.TurnAsync(_ => Task.CompletedTask);
+
+        Assert.Equal(2, tries);
     }
 }

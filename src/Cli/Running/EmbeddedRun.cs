@@ -46,7 +46,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
 
     private async Task<int> RunAsync(CancellationToken interruption)
     {
-        var store = FileBlobStore.Open(run.Store, _clock);
+        var store = new RetryingBlobStore(FileBlobStore.Open(run.Store, _clock), StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
         var tensors = new TensorBlobs(store);
         foreach (var file in (SourceFile?[])[run.Model, run.Calibration, run.Evaluation])
         {
@@ -67,7 +67,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     }
 
     /// <summary>A finished job may be found with its model damaged since: then the unit that wrote it runs again.</summary>
-    private async Task<JobResult> ExecuteUntilSoundAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, CancellationToken interruption)
+    private async Task<JobResult> ExecuteUntilSoundAsync(IBlobStore store, TensorBlobs tensors, IProgressSink sink, CancellationToken interruption)
     {
         for (var (attempt, fresh) = (1, options.Fresh); ; (attempt, fresh) = (attempt + 1, false))
         {
@@ -88,7 +88,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         }
     }
 
-    private async Task<JobResult> ExecuteAsync(FileBlobStore store, TensorBlobs tensors, IProgressSink sink, bool fresh, CancellationToken interruption)
+    private async Task<JobResult> ExecuteAsync(IBlobStore store, TensorBlobs tensors, IProgressSink sink, bool fresh, CancellationToken interruption)
     {
         var profile = run.Plan.Settings.Profile;
         using var environment = new OrtEnvironment(LoggingLevel.Error);

@@ -2,11 +2,18 @@ using System.Collections.Concurrent;
 
 namespace Orchestrator.Worker.Leasing;
 
+/// <summary>What a slot computes on.</summary>
+public interface ISlot : IDisposable
+{
+    /// <summary>Runs work and everything it awaits there.</summary>
+    public Task<T> RunAsync<T>(Func<Task<T>> work);
+}
+
 /// <summary>
 /// A thread of its own for one slot: units compute for seconds without a pause, and on the pool they would starve heartbeats and the
 /// coordinator of threads. Continuations of the unit's awaits come back to it.
 /// </summary>
-internal sealed class SlotThread : TaskScheduler, IDisposable
+internal sealed class SlotThread : TaskScheduler, ISlot
 {
     private readonly BlockingCollection<Task> _tasks = [];
 

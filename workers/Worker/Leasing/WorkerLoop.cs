@@ -8,10 +8,21 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Worker.Leasing;
 
 /// <summary>A worker: its slots lease units, run them and report; one heartbeat renews all leases. Knows no jobs beyond the units it holds and writes no commits.</summary>
-public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
+/// <param name="scheduler">A call that fails with <see cref="IOException"/> was not answered and is made again after a while.</param>
+/// <param name="slots">Opens what a slot computes on.</param>
+public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock, Func<int, ISlot> slots)
 {
+    /// <summary>Wait before a coordinator that did not answer is asked again.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
+
     private readonly BlobCache _cache = new(blobs, options.CacheBytes);
     private readonly ConcurrentDictionary<Epoch, HeldLease> _held = [];
+
+    public WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
+        : this(scheduler, runner, blobs, options, clock, slot => new SlotThread($"slot-{slot}"))
+    {
+    }
 
     /// <summary>Works until cancelled; then hands back what is under way and returns.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -22,25 +33,24 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
         {
             // A slot that fails takes the others down with it, or the job would wait for it for ever.
             using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => Task.Run(() => SlotAsync(slot, any), CancellationToken.None)));
+            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, any)));
         }
         finally
         {
-            await over.CancelAsync();
+            Cancel(over);
             await heartbeats;
         }
     }
 
     private async Task SlotAsync(int slot, CancellationTokenSource drain)
     {
-        using var thread = new SlotThread($"slot-{slot}");
+        using var thread = slots(slot);
         try
         {
             while (!drain.IsCancellationRequested)
             {
                 var asked = clock.GetTimestamp();
-                var leases = await scheduler.LeaseAsync(new LeaseRequest(options.Name, options.Profile, 1), drain.Token);
-                foreach (var lease in leases)
+                foreach (var lease in await LeaseAsync(drain.Token))
                     await AttemptAsync(thread, lease, asked, drain.Token);
             }
         }
@@ -50,12 +60,25 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
         }
         catch
         {
-            await drain.CancelAsync();
+            Cancel(drain);
             throw;
         }
     }
 
-    private async Task AttemptAsync(SlotThread thread, Lease lease, long asked, CancellationToken drain)
+    private async Task<IReadOnlyList<Lease>> LeaseAsync(CancellationToken drain)
+    {
+        try
+        {
+            return await scheduler.LeaseAsync(new LeaseRequest(options.Name, options.Profile, 1), drain);
+        }
+        catch (IOException)
+        {
+            await Task.Delay(s_patience, clock, drain);
+            return [];
+        }
+    }
+
+    private async Task AttemptAsync(ISlot thread, Lease lease, long asked, CancellationToken drain)
     {
         using var held = new HeldLease(lease, asked, options.SkewMargin, clock, drain);
         held.Context = new UnitContext(_cache, blobs, lease.OutputPrefix);
@@ -63,12 +86,28 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
         try
         {
             var outcome = await thread.RunAsync(() => RunAsync(held, drain));
-            if (!held.IsLost)
-                await scheduler.CompleteAsync(lease.Epoch, outcome, CancellationToken.None);
+            await CompleteAsync(held, outcome);
         }
         finally
         {
             _held.TryRemove(lease.Epoch, out _);
+        }
+    }
+
+    /// <summary>Tells until it is heard or the lease is over: told twice, the second time is refused.</summary>
+    private async Task CompleteAsync(HeldLease held, Outcome outcome)
+    {
+        while (!held.IsLost)
+        {
+            try
+            {
+                await scheduler.CompleteAsync(held.Lease.Epoch, outcome, CancellationToken.None);
+                return;
+            }
+            catch (IOException)
+            {
+                await Task.Delay(s_patience, clock, CancellationToken.None);
+            }
         }
     }
 
@@ -90,6 +129,9 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
             return AttemptOutcome.FromException(cause);
         }
     }
+
+    /// <summary>On this thread, so that nothing runs beside the caller; the asynchronous form would go to the pool.</summary>
+    private static void Cancel(CancellationTokenSource source) => source.Cancel();
 
     private async Task HeartbeatAsync(CancellationToken cancellationToken)
     {
