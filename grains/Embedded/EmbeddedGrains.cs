@@ -36,8 +36,8 @@ internal sealed class EmbeddedModelGrain(Activation<IModelGrain> activation) : I
     public Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.StopAsync(reason, resumable, cancellationToken));
 
-    public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken) =>
-        activation.TurnAsync(g => g.AttemptEndedAsync(ended, cancellationToken));
+    public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.AttemptsEndedAsync(ended, cancellationToken));
 
     public Task LayerProgressedAsync(LayerProgress progress, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.LayerProgressedAsync(progress, cancellationToken));
@@ -80,8 +80,8 @@ internal sealed class EmbeddedLayerGrain(Activation<ILayerGrain> activation) : I
     public Task StopAsync(JobPlace job, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.StopAsync(job, cancellationToken));
 
-    public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken) =>
-        activation.TurnAsync(g => g.AttemptEndedAsync(ended, cancellationToken));
+    public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.AttemptsEndedAsync(ended, cancellationToken));
 }
 
 /// <summary>How the scheduler grain is called from outside its turns.</summary>
@@ -93,8 +93,8 @@ internal sealed class EmbeddedSchedulerGrain(Activation<ISchedulerGrain> activat
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.WithdrawAsync(owner, cancellationToken));
 
-    public Task AcknowledgeAsync(Epoch epoch, CancellationToken cancellationToken) =>
-        activation.TurnAsync(g => g.AcknowledgeAsync(epoch, cancellationToken));
+    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.AcknowledgeAsync(epochs, cancellationToken));
 
     public Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken) =>
         activation.InterleaveAsync(g => g.LeaseAsync(request, cancellationToken));

@@ -13,8 +13,8 @@ public interface ISchedulerGrain
     /// <summary>Forgets all units of an owner; results of attempts under way will be refused.</summary>
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken);
 
-    /// <summary>The owner has dealt with an ended attempt.</summary>
-    public Task AcknowledgeAsync(Epoch epoch, CancellationToken cancellationToken);
+    /// <summary>The owner has dealt with ended attempts; it is told of those that ended meanwhile.</summary>
+    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken);
 
     /// <summary>Leases units; waits a while for one where there is none. Empty when the wait was in vain.</summary>
     [Interleaves]

@@ -11,7 +11,8 @@ internal static class LayerFold
     /// <param name="resultStage">The stage whose numbers describe the layer as delivered.</param>
     public static LayerSummary Summarize(LayerPlan layer, PipelineFold fold, int resultStage, Failure? failure)
     {
-        var results = failure is null ? fold.InStage(resultStage).Select(u => u.Metrics).ToArray() : [];
+        // Made as they are read: there may be a million.
+        var results = failure is null ? fold.InStage(resultStage).Select(u => u.Metrics) : [];
         return new LayerSummary
         {
             Index = layer.Index,

@@ -35,15 +35,15 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         TellProgress();
     }
 
-    public async Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken)
+    public async Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
     {
         if (_run is not null)
         {
-            await _run.AttemptEndedAsync(ended, cancellationToken);
+            await _run.AttemptsEndedAsync(ended, cancellationToken);
             TellProgress();
         }
 
-        await host.Peer<ISchedulerGrain>(GrainKeys.Scheduler).AcknowledgeAsync(ended.Epoch, cancellationToken);
+        await host.Peer<ISchedulerGrain>(GrainKeys.Scheduler).AcknowledgeAsync([.. ended.Select(e => e.Epoch)], cancellationToken);
     }
 
     public async Task RepairAsync(JobPlace job, BlobRef damaged, CancellationToken cancellationToken)
@@ -90,7 +90,7 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
     {
         var fold = _run!.Fold;
         var results = failure is null
-            ? _pipeline!.ResultRoles.SelectMany(role => fold.InStage(_pipeline.ResultStage).Select(u => u.Output(role))).ToArray()
+            ? IndexedList.Concat([.. _pipeline!.ResultRoles.Select(role => fold.Outputs(_pipeline.ResultStage, role))])
             : [];
         var summary = LayerFold.Summarize(_start!.Layer, fold, _pipeline!.ResultStage, failure);
         var ended = new LayerEnd(_start.Job, _start.Layer.Index, results, failure, summary, fold.Counts, fold.Digest());

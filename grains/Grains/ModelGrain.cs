@@ -42,15 +42,18 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             await FeedAsync(job, new ModelEvent.StopAsked(reason, resumable), cancellationToken);
     }
 
-    public async Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken)
+    public async Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
     {
-        if (_job is { } job && job.Runs.Find(ended.Owner.Part) is { } run)
+        foreach (var part in ended.GroupBy(e => e.Owner.Part))
         {
-            await run.AttemptEndedAsync(ended, cancellationToken);
-            Tell(job, job.TakeEvents());
+            if (_job is { } job && job.Runs.Find(part.Key) is { } run)
+            {
+                await run.AttemptsEndedAsync([.. part], cancellationToken);
+                Tell(job, job.TakeEvents());
+            }
         }
 
-        await host.Peer<ISchedulerGrain>(GrainKeys.Scheduler).AcknowledgeAsync(ended.Epoch, cancellationToken);
+        await host.Peer<ISchedulerGrain>(GrainKeys.Scheduler).AcknowledgeAsync([.. ended.Select(e => e.Epoch)], cancellationToken);
     }
 
     public Task LayerProgressedAsync(LayerProgress progress, CancellationToken cancellationToken)
@@ -161,7 +164,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             case ModelEffect.RepairLayer e:
                 return Block(job, e.Layer).RepairLayerAsync(job.Place, e.Layer, job.Damaged!, cancellationToken);
             case ModelEffect.StartResult e:
-                return job.Runs.StartResult(e.Layers).BeginAsync([.. e.Layers.SelectMany(l => job.Ends[l].Results)], cancellationToken);
+                return job.Runs.StartResult(e.Layers).BeginAsync(IndexedList.Concat([.. e.Layers.Select(l => job.Ends[l].Results)]), cancellationToken);
             case ModelEffect.StopAll:
                 return StopAllAsync(job, cancellationToken);
             case ModelEffect.Conclude e:

@@ -14,7 +14,7 @@ namespace Orchestrator.Grains;
 public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISchedulerGrain, IActivatedGrain
 {
     private readonly LeaseTable _table = new();
-    private readonly Dictionary<Epoch, Undelivered> _undelivered = [];
+    private readonly Dictionary<UnitOwner, Outbox> _outboxes = [];
     private readonly Queue<TaskCompletionSource> _waiting = [];
     private readonly long _activated = host.Clock.GetTimestamp();
     private long _term;
@@ -46,9 +46,17 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         return Task.CompletedTask;
     }
 
-    public Task AcknowledgeAsync(Epoch epoch, CancellationToken cancellationToken)
+    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken)
     {
-        _undelivered.Remove(epoch);
+        var dealtWith = epochs.ToHashSet();
+        foreach (var (owner, outbox) in _outboxes.Where(o => o.Value.Acknowledge(dealtWith)).ToArray())
+        {
+            if (outbox.IsEmpty)
+                _outboxes.Remove(owner);
+            else if (!outbox.IsUnderWay)
+                Send(owner, outbox);
+        }
+
         return Task.CompletedTask;
     }
 
@@ -104,8 +112,8 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     private Task TickAsync()
     {
         Expire();
-        foreach (var late in _undelivered.Values.Where(u => Now() - u.Told >= options.Redelivery).ToArray())
-            Deliver(late.Ended, Now());
+        foreach (var (owner, late) in _outboxes.Where(o => Now() - o.Value.Told >= options.Redelivery).ToArray())
+            Send(owner, late);
         return Task.CompletedTask;
     }
 
@@ -115,20 +123,26 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
             Deliver(lease.Offer, lease.Epoch, Outcome.Lost(lease.Worker));
     }
 
-    private void Deliver(UnitOffer offer, Epoch epoch, Outcome outcome) => Deliver(new AttemptEnd(offer.Owner, offer.Unit, epoch, outcome), Now());
-
-    private void Deliver(AttemptEnd ended, TimeSpan now)
+    /// <summary>Tells the owner at once where it is idle; otherwise with all that ends until it has dealt with what it was told.</summary>
+    private void Deliver(UnitOffer offer, Epoch epoch, Outcome outcome)
     {
-        _undelivered[ended.Epoch] = new Undelivered(ended, now);
-        IUnitOwnerGrain owner = ended.Owner.Kind == OwnerKind.Model
-            ? host.Peer<IModelGrain>(ended.Owner.Key)
-            : host.Peer<ILayerGrain>(ended.Owner.Key);
-        host.Post(() => owner.AttemptEndedAsync(ended, host.Stopping));
+        // The grain, not its part: what keeps the grain busy keeps all its parts waiting.
+        var to = offer.Owner with { Part = "" };
+        if (!_outboxes.TryGetValue(to, out var outbox))
+            _outboxes[to] = outbox = new Outbox();
+        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, epoch, outcome));
+        if (!outbox.IsUnderWay)
+            Send(to, outbox);
+    }
+
+    private void Send(UnitOwner to, Outbox outbox)
+    {
+        IUnitOwnerGrain owner = to.Kind == OwnerKind.Model ? host.Peer<IModelGrain>(to.Key) : host.Peer<ILayerGrain>(to.Key);
+        var ended = outbox.Take(Now());
+        host.Post(() => owner.AttemptsEndedAsync(ended, host.Stopping));
     }
 
     private TimeSpan Now() => host.Clock.GetElapsedTime(_activated);
-
-    private sealed record Undelivered(AttemptEnd Ended, TimeSpan Told);
 
     private sealed record SchedulerState(long Term);
 }

@@ -1,4 +1,5 @@
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Checkpoints;
@@ -6,7 +7,8 @@ namespace Orchestrator.Checkpoints;
 /// <summary>The only place that knows what blobs are called. Every name starts with the tenant.</summary>
 /// <remarks>
 /// <c>{tenant}/inputs/{sha}</c> models and data · <c>{tenant}/attempts/{k}/{key}/{attempt}/{role}</c> outputs ·
-/// <c>{tenant}/commits/{k}/{key}.json</c> commit records, of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
+/// <c>{tenant}/commits/{k}/{key}.json</c> commit records, <c>{tenant}/commits/{k}/{stage}/</c> a stage's log of records, segments and head,
+/// both of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
 /// <c>{tenant}/jobs/{job}/</c> plan, generation, ends, manifests · <c>{tenant}/grains/</c> state ·
 /// <c>{tenant}/quarantine/</c> records set aside. Two hex digits of the key spread folders.
 /// </remarks>
@@ -36,10 +38,24 @@ public static class BlobNames
 
     public static string Commit(JobScope scope, string key) => $"{Commits(scope)}{key[..SpreadLength]}/{key}.json";
 
+    /// <summary>Everything of a stage's log.</summary>
+    /// <param name="stage">The stage's key.</param>
+    public static string StageFolder(JobScope scope, string stage) => $"{Commits(scope)}{stage[..SpreadLength]}/{stage}/";
+
+    public static string StageRecord(JobScope scope, string stage, long number) => $"{StageFolder(scope, stage)}{number:D12}.json";
+
+    internal static string StageSegment(JobScope scope, string stage, SegmentRef segment) =>
+        $"{StageFolder(scope, stage)}seg-{segment.From:D12}-{segment.To:D12}-{segment.Digest}.json";
+
+    public static string StageHead(JobScope scope, string stage) => $"{StageFolder(scope, stage)}log{BlobName.HeadSuffix}";
+
     public static string Commits(JobScope scope) =>
         scope.Generation == 0 ? $"{scope.Tenant}/commits/" : $"{Generation(scope)}/commits/";
 
     public static string Quarantine(JobScope scope, string key, string reason) => $"{scope.Tenant}/quarantine/{key}/{reason}.json";
+
+    /// <param name="part">Name of the damaged record or segment.</param>
+    public static string QuarantinedPart(JobScope scope, string stage, string part) => $"{scope.Tenant}/quarantine/{stage}/{part[(part.LastIndexOf('/') + 1)..]}";
 
     public static string Plan(string tenant, string jobId) => $"{tenant}/jobs/{jobId}/plan.json";
 

@@ -48,6 +48,16 @@ public sealed class CheckpointStore(IBlobStore store)
         }
     }
 
+    /// <summary>The commits of a stage of many units, read up to now.</summary>
+    /// <param name="stage">The stage's key (<see cref="UnitKeys.ComputeStage"/>).</param>
+    /// <param name="expected">Units of the stage.</param>
+    public async Task<StageLog> OpenStageAsync(JobScope scope, string stage, int expected, CancellationToken cancellationToken)
+    {
+        var log = new StageLog(store, scope, stage, expected);
+        await log.RefreshAsync(cancellationToken);
+        return log;
+    }
+
     /// <returns>Null where the unit is not committed. A damaged record is set aside and counts as none.</returns>
     public async Task<CommitRecord?> ReadCommitAsync(JobScope scope, string key, CancellationToken cancellationToken)
     {

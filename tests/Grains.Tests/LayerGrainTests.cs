@@ -27,8 +27,8 @@ public sealed class LayerGrainTests
         var (layer, _) = await StartAsync();
         var ended = End(_scheduler.Offered[^1], Echo(_scheduler.Offered[^1]));
 
-        await layer.AttemptEndedAsync(ended, CancellationToken.None);
-        await layer.AttemptEndedAsync(ended, CancellationToken.None);
+        await layer.AttemptsEndedAsync([ended], CancellationToken.None);
+        await layer.AttemptsEndedAsync([ended], CancellationToken.None);
 
         Assert.Single(await _store.NamesAsync("local/commits/"));
         Assert.Equal(2, _scheduler.Acknowledged);
@@ -43,7 +43,7 @@ public sealed class LayerGrainTests
         var ended = End(unit, Outcome.SystemFailed(new Failure("flaky", "It happens.", Retryable: true)));
 
         for (var told = 0; told < 2 * RetryPolicy.Default.MaxAttempts; told++)
-            await layer.AttemptEndedAsync(ended, CancellationToken.None);
+            await layer.AttemptsEndedAsync([ended], CancellationToken.None);
         _clock.Advance(RetryPolicy.Default.MaxDelay);
 
         Assert.Equal(2, _scheduler.Offered.Count);
@@ -56,8 +56,8 @@ public sealed class LayerGrainTests
         for (var attempt = 1; attempt <= RetryPolicy.Default.MaxAttempts; attempt++)
         {
             var (layer, block) = await StartAsync();
-            await layer.AttemptEndedAsync(
-                End(_scheduler.Offered[^1], Outcome.SystemFailed(new Failure("flaky", "It happens.", Retryable: true))), CancellationToken.None);
+            await layer.AttemptsEndedAsync(
+                [End(_scheduler.Offered[^1], Outcome.SystemFailed(new Failure("flaky", "It happens.", Retryable: true)))], CancellationToken.None);
             await block.Host!.DeliverAsync();
             Assert.Equal(attempt == RetryPolicy.Default.MaxAttempts ? 1 : 0, block.Ends.Count);
         }
@@ -70,7 +70,7 @@ public sealed class LayerGrainTests
         var offer = _scheduler.Offered[^1];
         var foreign = Outcome.Completed([new UnitOutput(Roles.Hessian, new BlobRef("local/inputs/x", SampleJobs.Digest('3'), 1))], new UnitMetrics());
 
-        await layer.AttemptEndedAsync(End(offer, foreign), CancellationToken.None);
+        await layer.AttemptsEndedAsync([End(offer, foreign)], CancellationToken.None);
 
         Assert.Empty(await _store.NamesAsync("local/commits/"));
     }
@@ -82,7 +82,7 @@ public sealed class LayerGrainTests
         var offer = _scheduler.Offered[^1];
 
         await layer.StopAsync(Start.Job, CancellationToken.None);
-        await layer.AttemptEndedAsync(End(offer, Echo(offer)), CancellationToken.None);
+        await layer.AttemptsEndedAsync([End(offer, Echo(offer))], CancellationToken.None);
         await layer.StartAsync(Start, CancellationToken.None);
 
         Assert.Empty(await _store.NamesAsync("local/commits/"));
@@ -138,7 +138,7 @@ public sealed class LayerGrainTests
 
     private sealed class DeafModel : IModelGrain
     {
-        public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task<JobStarted> StartAsync(JobStart start, CancellationToken cancellationToken) => throw new NotSupportedException();
 
@@ -169,9 +169,9 @@ public sealed class LayerGrainTests
             return Task.CompletedTask;
         }
 
-        public Task AcknowledgeAsync(Epoch epoch, CancellationToken cancellationToken)
+        public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken)
         {
-            Acknowledged++;
+            Acknowledged += epochs.Count;
             return Task.CompletedTask;
         }
 

@@ -40,7 +40,7 @@ public sealed class SchedulerGrainTests
         var first = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
         var second = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
         await scheduler.CompleteAsync(first.Epoch, Done, CancellationToken.None);
-        await scheduler.AcknowledgeAsync(first.Epoch, CancellationToken.None);
+        await scheduler.AcknowledgeAsync([first.Epoch], CancellationToken.None);
 
         Assert.False(await scheduler.CompleteAsync(first.Epoch, Done, CancellationToken.None));
         _clock.Advance(s_options.Duration);
@@ -134,7 +134,7 @@ public sealed class SchedulerGrainTests
 
         _clock.Advance(s_options.Redelivery + s_options.Tick);
         await host.DeliverAsync();
-        await scheduler.AcknowledgeAsync(lease.Epoch, CancellationToken.None);
+        await scheduler.AcknowledgeAsync([lease.Epoch], CancellationToken.None);
         _clock.Advance(s_options.Redelivery + s_options.Tick);
 
         Assert.Equal(0, host.Posted);
@@ -180,9 +180,9 @@ public sealed class SchedulerGrainTests
     {
         public List<(Epoch Epoch, OutcomeKind Kind)> Ends { get; } = [];
 
-        public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken)
+        public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
         {
-            Ends.Add((ended.Epoch, ended.Outcome.Kind));
+            Ends.AddRange(ended.Select(e => (e.Epoch, e.Outcome.Kind)));
             return Task.CompletedTask;
         }
 

@@ -148,6 +148,6 @@ public sealed class LeaseTests
 
         public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task AcknowledgeAsync(Epoch epoch, CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -5,14 +5,17 @@ namespace Orchestrator.Grains.Pipelines;
 /// <summary>Failed attempts by unit, kept across restarts so that a unit that kills its process is not tried for ever. The only thing about units that commits cannot tell.</summary>
 internal sealed class AttemptLedger(IGrainHost host, int generation, int run)
 {
+    /// <param name="isOpen">Whether a unit is in work; units that are not are committed, and what is told of them is dropped, so that the state stays small.</param>
     /// <returns>Failed attempts of the unit in this run, this one included.</returns>
-    public async Task<int> AddAsync(string unit, CancellationToken cancellationToken)
+    public async Task<int> AddAsync(string unit, Func<string, bool> isOpen, CancellationToken cancellationToken)
     {
         var state = await host.UpdateStateAsync<AttemptState>(
             old =>
             {
                 var failed = old is not null && old.Generation == generation && old.Run == run ? old.Failed : [];
-                return new AttemptState(generation, run, new SortedDictionary<string, int>(failed, StringComparer.Ordinal) { [unit] = failed.GetValueOrDefault(unit) + 1 });
+                var kept = failed.Where(f => isOpen(f.Key)).ToDictionary(StringComparer.Ordinal);
+                kept[unit] = failed.GetValueOrDefault(unit) + 1;
+                return new AttemptState(generation, run, new SortedDictionary<string, int>(kept, StringComparer.Ordinal));
             },
             cancellationToken);
         return state.Failed[unit];

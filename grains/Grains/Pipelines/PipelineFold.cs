@@ -1,50 +1,87 @@
 using System.Security.Cryptography;
 using System.Text;
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Grains.Pipelines;
 
-/// <summary>The committed units of a pipeline and what they add up to.</summary>
+/// <summary>The committed units of a pipeline and what they add up to. Some bytes a unit, however many there are.</summary>
 internal sealed class PipelineFold
 {
-    private readonly Dictionary<UnitPlace, CommittedUnit> _units = [];
+    private readonly IUnitPipeline _pipeline;
+    private readonly StageFold?[] _stages;
+
+    public PipelineFold(IUnitPipeline pipeline)
+    {
+        _pipeline = pipeline;
+        _stages = new StageFold?[pipeline.Stages.Count];
+    }
 
     public PipelineCounts Counts { get; private set; }
 
-    public CommittedUnit? Find(UnitPlace place) => _units.GetValueOrDefault(place);
+    public CommittedUnit? Find(UnitPlace place) => _stages[place.Stage]?.Find(place.Index);
 
-    public CommittedUnit this[UnitPlace place] => _units[place];
+    public CommittedUnit this[UnitPlace place] => Find(place) ?? throw new InvalidOperationException($"Unit '{_pipeline[place].Id}' is not committed.");
 
     /// <summary>In the pipeline's order.</summary>
-    public IEnumerable<CommittedUnit> InOrder() => _units.OrderBy(u => u.Key.Stage).ThenBy(u => u.Key.Index).Select(u => u.Value);
+    public IEnumerable<CommittedUnit> InOrder() => _stages.SelectMany(stage => stage?.InOrder() ?? []);
 
-    public IEnumerable<CommittedUnit> InStage(int stage) =>
-        _units.Where(u => u.Key.Stage == stage).OrderBy(u => u.Key.Index).Select(u => u.Value);
+    public IEnumerable<CommittedUnit> InStage(int stage) => _stages[stage]?.InOrder() ?? [];
 
-    public void Set(UnitPlace place, CommittedUnit unit)
+    /// <summary>The log of a stage of many units; null where there is none.</summary>
+    public StageLog? LogOf(int stage) => _stages[stage]?.Log;
+
+    public void SetLog(int stage, StageLog log)
     {
-        Remove(place);
-        _units[place] = unit;
-        Counts += Count(unit, 1);
+        var fold = At(stage);
+        foreach (var unit in fold.InOrder())
+            Counts += Count(unit, -1);
+        fold.SetLog(log);
     }
+
+    public void Set(UnitPlace place, CommitRecord record, bool reused) => Set(place, fold => fold.Set(place.Index, record, reused));
+
+    /// <param name="entry">Its entry in the stage's log.</param>
+    public void Set(UnitPlace place, int entry, bool reused) => Set(place, fold => fold.Set(place.Index, entry, reused));
 
     public void Remove(UnitPlace place)
     {
-        if (_units.Remove(place, out var unit))
-            Counts += Count(unit, -1);
+        if (Find(place) is not { } unit)
+            return;
+        Counts += Count(unit, -1);
+        At(place.Stage).Remove(place.Index);
     }
 
     /// <summary>Who made a blob.</summary>
     public UnitPlace? ProducerOf(string blob)
     {
-        foreach (var (place, unit) in _units)
+        if (BlobNames.ProducerOf(blob) is not var (key, epoch))
+            return null;
+        for (var stage = 0; stage < _stages.Length; stage++)
         {
-            if (unit.Outputs.Any(o => o.Blob.Name == blob))
-                return place;
+            if (_stages[stage]?.IndexOf(key) is >= 0 and var index && this[new UnitPlace(stage, index)].Epoch == epoch)
+                return new UnitPlace(stage, index);
         }
 
         return null;
+    }
+
+    /// <summary>An output of every unit of a stage, all of them committed, as the fold is now.</summary>
+    public IReadOnlyList<BlobRef> Outputs(int stage, string role)
+    {
+        var units = At(stage).Snapshot();
+        return new IndexedList<BlobRef>(_pipeline.Stages[stage], index => units(index).Output(role));
+    }
+
+    /// <summary>Units of earlier stages as they are now.</summary>
+    /// <param name="before">The stage that they feed.</param>
+    public Func<UnitPlace, CommittedUnit> Snapshot(int before)
+    {
+        var stages = Enumerable.Range(0, before).Select(s => At(s).Snapshot()).ToArray();
+        return place => stages[place.Stage](place.Index);
     }
 
     /// <summary>Hex SHA-256 over ids, keys and output digests in order. Attempts take no part: equal results have equal digests.</summary>
@@ -52,9 +89,18 @@ internal sealed class PipelineFold
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var unit in InOrder())
-            hash.AppendData(Encoding.UTF8.GetBytes($"{unit.Id} {unit.Key} {string.Join(' ', unit.Outputs.OrderBy(o => o.Role, StringComparer.Ordinal).Select(o => $"{o.Role}:{o.Blob.Sha256}"))}\n"));
+            hash.AppendData(Encoding.UTF8.GetBytes($"{unit.Id} {unit.Key} {string.Join(' ', unit.Digests.OrderBy(o => o.Role, StringComparer.Ordinal).Select(o => $"{o.Role}:{o.Sha256}"))}\n"));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    private void Set(UnitPlace place, Action<StageFold> set)
+    {
+        Remove(place);
+        set(At(place.Stage));
+        Counts += Count(this[place], 1);
+    }
+
+    private StageFold At(int stage) => _stages[stage] ??= new StageFold(_pipeline, stage);
 
     private static PipelineCounts Count(CommittedUnit unit, int sign) => unit.Reused
         ? new PipelineCounts(0, sign, sign * unit.Cost, sign * unit.Cost)

@@ -13,18 +13,30 @@ namespace Orchestrator.Grains.Pipelines;
 /// Carries out what the <see cref="PipelineMachine"/> decides: looks keys up, offers units, writes commits, waits. Used within the turns
 /// of one grain only.
 /// </summary>
-/// <param name="report">Called at the end of whatever led to the report.</param>
-internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUnitPipeline pipeline, Func<PipelineReport, Task> report)
+internal sealed class PipelineRun
 {
+    private readonly PipelineContext _context;
+    private readonly UnitOwner _owner;
+    private readonly IUnitPipeline _pipeline;
+    private readonly Func<PipelineReport, Task> _report;
+    private readonly UnitFinder _finder;
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
     private readonly List<UnitOffer> _offers = [];
     private readonly List<JobEvent> _events = [];
     private readonly HashSet<Rescue> _rescues = [];
-    private PipelineState _state = PipelineState.Create(pipeline.Stages, context.Retry);
-    private IReadOnlyList<BlobRef> _given = [];
+    private PipelineState _state;
     private BlobRef? _starvedOf;
 
-    public PipelineFold Fold { get; } = new();
+    /// <param name="report">Called at the end of whatever led to the report.</param>
+    public PipelineRun(PipelineContext context, UnitOwner owner, IUnitPipeline pipeline, Func<PipelineReport, Task> report)
+    {
+        (_context, _owner, _pipeline, _report) = (context, owner, pipeline, report);
+        _state = PipelineState.Create(pipeline.Stages, context.Retry);
+        Fold = new PipelineFold(pipeline);
+        _finder = new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold);
+    }
+
+    public PipelineFold Fold { get; }
 
     public PipelineStatus Status => _state.Status;
 
@@ -41,20 +53,31 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
     {
         if (_state.Status != PipelineStatus.Waiting)
             return;
-        _given = given;
+        _finder.Given = given;
         await FeedAsync(new PipelineEvent.Begun(), cancellationToken);
     }
 
-    /// <summary>Commits a completed attempt, or lets the machine decide what follows a failed one.</summary>
-    public Task AttemptEndedAsync(AttemptEnd ended, CancellationToken cancellationToken) => GuardAsync(async () =>
+    /// <summary>Commits completed attempts, and lets the machine decide what follows failed ones.</summary>
+    public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) => GuardAsync(async () =>
     {
-        if (!_open.TryGetValue(ended.Unit.Id, out var open) || open.Unit.Key != ended.Unit.Key || ended.Epoch <= open.Seen || _state.Status != PipelineStatus.Running)
-            return;
-        open.Seen = ended.Epoch;
-        var happened = ended.Outcome.Kind == OutcomeKind.Completed
-            ? await CommitAsync(open, ended, cancellationToken)
-            : await FailedAsync(open, ended, cancellationToken);
-        await StepAsync(happened, cancellationToken);
+        var events = new Queue<PipelineEvent>();
+        var completed = new List<Completed>();
+        foreach (var end in ended)
+        {
+            if (_state.Status != PipelineStatus.Running || !_open.TryGetValue(end.Unit.Id, out var open) || open.Unit.Key != end.Unit.Key || end.Epoch <= open.Seen)
+                continue;
+            open.Seen = end.Epoch;
+            var unit = open.Unit;
+            if (end.Outcome.Kind != OutcomeKind.Completed)
+                events.Enqueue(await FailedAsync(open, end, cancellationToken));
+            else if (Foreign(unit, end) is { } failure)
+                events.Enqueue(await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken));
+            else
+                completed.Add(new Completed(open, new CommitRecord(unit.Key, unit.Id, unit.Kind, end.Epoch, end.Outcome.Outputs, end.Outcome.Metrics!)));
+        }
+
+        await CommitAsync(completed, events, cancellationToken);
+        await StepAsync(events, cancellationToken);
     });
 
     /// <summary>Makes a damaged blob again.</summary>
@@ -70,7 +93,7 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
 
     public Task StopAsync(CancellationToken cancellationToken) => FeedAsync(new PipelineEvent.Stopped(), cancellationToken);
 
-    private Task FeedAsync(PipelineEvent happened, CancellationToken cancellationToken) => GuardAsync(() => StepAsync(happened, cancellationToken));
+    private Task FeedAsync(PipelineEvent happened, CancellationToken cancellationToken) => GuardAsync(() => StepAsync(new Queue<PipelineEvent>([happened]), cancellationToken));
 
     /// <summary>A store that fails is the job's concern, not this turn's.</summary>
     private async Task GuardAsync(Func<Task> turn)
@@ -81,13 +104,12 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or InputException { Code: "store-newer" })
         {
-            await report(new PipelineReport.StoreFailed(cause.Message));
+            await _report(new PipelineReport.StoreFailed(cause.Message));
         }
     }
 
-    private async Task StepAsync(PipelineEvent first, CancellationToken cancellationToken)
+    private async Task StepAsync(Queue<PipelineEvent> events, CancellationToken cancellationToken)
     {
-        var events = new Queue<PipelineEvent>([first]);
         PipelineReport? told = null;
         while (events.TryDequeue(out var happened))
         {
@@ -101,11 +123,11 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
         {
             UnitOffer[] offers = [.. _offers];
             _offers.Clear();
-            await context.Scheduler.OfferAsync(offers, cancellationToken);
+            await _context.Scheduler.OfferAsync(offers, cancellationToken);
         }
 
         if (told is not null)
-            await report(told);
+            await _report(told);
     }
 
     private async Task<PipelineReport?> ActAsync(PipelineEffect effect, Queue<PipelineEvent> events, CancellationToken cancellationToken)
@@ -116,28 +138,31 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
                 events.Enqueue(new PipelineEvent.LookedUp(e.Unit, await LookUpAsync(e.Unit, cancellationToken)));
                 return null;
             case PipelineEffect.Offer e:
-                var id = pipeline[e.Unit].Id;
-                _offers.Add(new UnitOffer(owner, context.Job.Tenant, context.Job.JobId, _open[id].Unit));
+                var id = _pipeline[e.Unit].Id;
+                _offers.Add(new UnitOffer(_owner, _context.Job.Tenant, _context.Job.JobId, _open[id].Unit));
                 return null;
             case PipelineEffect.Rest e:
-                context.Host.StartTimer(e.Delay, null, () => FeedAsync(new PipelineEvent.Rested(e.Unit), context.Host.Stopping));
+                _context.Host.StartTimer(e.Delay, null, () => FeedAsync(new PipelineEvent.Rested(e.Unit), _context.Host.Stopping));
                 return null;
             case PipelineEffect.Withdraw:
                 _open.Clear();
                 _offers.Clear();
-                await context.Scheduler.WithdrawAsync(owner, cancellationToken);
+                await _context.Scheduler.WithdrawAsync(_owner, cancellationToken);
                 return null;
             case PipelineEffect.Invalidate e:
                 var damaged = Fold[e.Unit];
                 Fold.Remove(e.Unit);
-                await context.Checkpoints.InvalidateAsync(context.Scope, damaged.Key, damaged.Epoch, cancellationToken);
+                if (Fold.LogOf(e.Unit.Stage) is { } log)
+                    await log.RevokeAsync(damaged.Key, damaged.Epoch, cancellationToken);
+                else
+                    await _context.Checkpoints.InvalidateAsync(_context.Scope, damaged.Key, damaged.Epoch, cancellationToken);
                 return null;
             case PipelineEffect.AskForGiven:
                 return new PipelineReport.Starved(_starvedOf!);
             case PipelineEffect.Finish:
                 return new PipelineReport.Finished();
             case PipelineEffect.GiveUp e:
-                return new PipelineReport.GivenUp(pipeline[e.Unit].Id, e.Failure);
+                return new PipelineReport.GivenUp(_pipeline[e.Unit].Id, e.Failure);
             default:
                 throw new ArgumentOutOfRangeException(nameof(effect), effect.GetType().Name, "no such effect");
         }
@@ -145,57 +170,57 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
 
     private async Task<bool> LookUpAsync(UnitPlace place, CancellationToken cancellationToken)
     {
-        var planned = pipeline[place];
-        var inputs = planned.Inputs.Select(i => new UnitInput(i.Role, Resolve(i.Source))).ToArray();
-        var key = UnitKeys.Compute(planned.Kind, planned.Spec, inputs, context.Profile);
-        if (await context.Checkpoints.ReadCommitAsync(context.Scope, key, cancellationToken) is { } record)
-        {
-            // Looked at again after a repair: whoever computed it first did so for good.
-            Keep(place, planned.Id, planned.Cost, record, reused: Fold.Find(place)?.Reused ?? true);
+        if (await _finder.FindAsync(place, cancellationToken) is not { } unit)
             return true;
-        }
-
-        _open[planned.Id] = new OpenUnit(place, new WorkUnit
-        {
-            Id = planned.Id,
-            Key = key,
-            Kind = planned.Kind,
-            Spec = planned.Spec,
-            Inputs = inputs,
-            Profile = context.Profile,
-            Cost = planned.Cost,
-        });
+        _open[unit.Id] = new OpenUnit(place, unit);
         return false;
     }
 
-    private BlobRef Resolve(InputSource source) => source switch
+    /// <summary>Commits what is complete, all of a stage in one go.</summary>
+    private async Task CommitAsync(IReadOnlyList<Completed> completed, Queue<PipelineEvent> events, CancellationToken cancellationToken)
     {
-        FromBlob s => new BlobRef(BlobNames.Input(context.Job.Tenant, s.Blob.Sha256), s.Blob.Sha256, s.Blob.Length),
-        FromUnit s => Fold[s.Unit].Output(s.Role),
-        FromGiven s => _given[s.Position],
-        _ => throw new ArgumentOutOfRangeException(nameof(source), source.GetType().Name, "no such source"),
-    };
-
-    private async Task<PipelineEvent> CommitAsync(OpenUnit open, AttemptEnd ended, CancellationToken cancellationToken)
-    {
-        var unit = open.Unit;
-        var prefix = BlobNames.OutputPrefix(context.Job.Tenant, unit.Key, ended.Epoch);
-        if (ended.Outcome.Outputs.FirstOrDefault(o => o.Blob.Name != BlobNames.Output(prefix, o.Role)) is { } foreign)
+        foreach (var stage in completed.GroupBy(c => c.Open.Place.Stage))
         {
-            var failure = new Failure("foreign-output", $"Unit '{unit.Id}' named '{foreign.Blob.Name}', which is not the attempt's own.", Retryable: true);
-            return await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken);
+            if (Fold.LogOf(stage.Key) is { } log)
+            {
+                var commits = stage.Select(c => new StageCommit(c.Record, ((RowsSpec)c.Open.Unit.Spec).FirstRow, ((RowsSpec)c.Open.Unit.Spec).Rows)).ToArray();
+                var answers = await log.CommitAsync(commits, cancellationToken);
+                foreach (var (one, answer) in stage.Zip(answers).Where(a => a.Second.Entry >= 0))
+                {
+                    Fold.Set(one.Open.Place, answer.Entry, reused: !answer.Ours);
+                    Close(one.Open, answer.Diverged, log.MetricsOf(answer.Entry), events);
+                }
+            }
+            else
+            {
+                foreach (var one in stage)
+                {
+                    var answer = await _context.Checkpoints.CommitAsync(_context.Scope, one.Record, cancellationToken);
+                    Fold.Set(one.Open.Place, answer.Record, reused: !answer.Ours);
+                    Close(one.Open, answer.Diverged, answer.Record.Metrics, events);
+                }
+            }
         }
+    }
 
-        var record = new CommitRecord(unit.Key, unit.Id, unit.Kind, ended.Epoch, ended.Outcome.Outputs, ended.Outcome.Metrics!);
-        var answer = await context.Checkpoints.CommitAsync(context.Scope, record, cancellationToken);
-        if (answer.Diverged)
-            Note("diverged", $"{unit.Id}: another attempt had committed different bytes; its result is used. The computation is not deterministic on this machine.");
+    private void Close(OpenUnit open, bool diverged, UnitMetrics metrics, Queue<PipelineEvent> events)
+    {
+        var id = open.Unit.Id;
+        if (diverged)
+            Note("diverged", $"{id}: another attempt had committed different bytes; its result is used. The computation is not deterministic on this machine.");
         // Every row range of a layer tells of the same dead columns; once is enough.
-        foreach (var rescue in (answer.Record.Metrics.Rescues ?? []).Where(_rescues.Add))
+        foreach (var rescue in (metrics.Rescues ?? []).Where(_rescues.Add))
             _events.Add(new JobEvent("rescue", rescue.Layer, $"{rescue.Kind}: {rescue.Detail}"));
-        _open.Remove(unit.Id);
-        Keep(open.Place, unit.Id, unit.Cost, answer.Record, reused: !answer.Ours);
-        return new PipelineEvent.Committed(open.Place);
+        _open.Remove(id);
+        events.Enqueue(new PipelineEvent.Committed(open.Place));
+    }
+
+    private Failure? Foreign(WorkUnit unit, AttemptEnd ended)
+    {
+        var prefix = BlobNames.OutputPrefix(_context.Job.Tenant, unit.Key, ended.Epoch);
+        return ended.Outcome.Outputs.FirstOrDefault(o => o.Blob.Name != BlobNames.Output(prefix, o.Role)) is { } foreign
+            ? new Failure("foreign-output", $"Unit '{unit.Id}' named '{foreign.Blob.Name}', which is not the attempt's own.", Retryable: true)
+            : null;
     }
 
     private async Task<PipelineEvent> FailedAsync(OpenUnit open, AttemptEnd ended, CancellationToken cancellationToken)
@@ -211,7 +236,7 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
                 return new PipelineEvent.Damaged(producer);
             }
 
-            if (_given.Any(g => g.Name == damaged.Name))
+            if (_finder.Given.Any(g => g.Name == damaged.Name))
             {
                 _starvedOf = damaged;
                 return new PipelineEvent.Damaged(null);
@@ -225,13 +250,15 @@ internal sealed class PipelineRun(PipelineContext context, UnitOwner owner, IUni
 
     private async Task<PipelineEvent> CountAsync(OpenUnit open, OutcomeKind kind, Failure failure, CancellationToken cancellationToken)
     {
-        var failed = await context.Attempts.AddAsync(open.Unit.Id, cancellationToken);
-        Note("retry", $"{open.Unit.Id}: attempt {failed} of {context.Retry.MaxAttempts} failed ({failure.Code}): {failure.Message}");
+        var failed = await _context.Attempts.AddAsync(open.Unit.Id, MayFail, cancellationToken);
+        Note("retry", $"{open.Unit.Id}: attempt {failed} of {_context.Retry.MaxAttempts} failed ({failure.Code}): {failure.Message}");
         return new PipelineEvent.AttemptFailed(open.Place, kind, failure, failed);
     }
 
-    private void Keep(UnitPlace place, string id, double cost, CommitRecord record, bool reused) =>
-        Fold.Set(place, new CommittedUnit(id, record.Key, cost, record.Epoch, record.Outputs, record.Metrics, reused));
+    /// <summary>Units whose failed attempts still matter. A model's grain counts for several pipelines of few units and keeps them all.</summary>
+    private bool MayFail(string unit) => _owner.Kind == OwnerKind.Model || _open.ContainsKey(unit);
 
     private void Note(string kind, string message) => _events.Add(new JobEvent(kind, null, message));
+
+    private sealed record Completed(OpenUnit Open, CommitRecord Record);
 }

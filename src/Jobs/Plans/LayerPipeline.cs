@@ -93,9 +93,9 @@ public sealed class LayerPipeline : IUnitPipeline
     private PlannedUnit Select(UnitPlace place)
     {
         var step = StepAt(place).Step;
-        var losses = Enumerable.Range(0, Stages[place.Stage - 1]).Select(i => Output(Roles.Losses, new UnitPlace(place.Stage - 1, i)));
+        var losses = new IndexedList<PlannedInput>(Stages[place.Stage - 1], i => Output(Roles.Losses, new UnitPlace(place.Stage - 1, i)));
         return new PlannedUnit(
-            Id(place, "select"), UnitKind.Select, new SelectSpec(_layer.Shape, step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), [.. losses],
+            Id(place, "select"), UnitKind.Select, new SelectSpec(_layer.Shape, step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), losses,
             Costs.Select(_layer.Shape));
     }
 

@@ -56,17 +56,20 @@ public sealed class ResultPipeline : IUnitPipeline
 
     private PlannedUnit Assemble()
     {
-        var inputs = new List<PlannedInput> { new(Roles.Model, new FromBlob(_plan.Settings.Model)) };
+        var parts = new List<IReadOnlyList<PlannedInput>> { new PlannedInput[] { new(Roles.Model, new FromBlob(_plan.Settings.Model)) } };
+        var given = 0;
         foreach (var layer in _layers)
         {
             var ranges = new RowRanges(layer.Shape, layer.Steps[^1].RangeRows).Count;
             foreach (var role in LayerPipeline.ResultRolesOf(layer).Select(r => $"{r}/{layer.Index}"))
             {
-                for (var i = 0; i < ranges; i++)
-                    inputs.Add(new PlannedInput(role, new FromGiven(inputs.Count - 1)));
+                var first = given;
+                parts.Add(new IndexedList<PlannedInput>(ranges, i => new PlannedInput(role, new FromGiven(first + i))));
+                given += ranges;
             }
         }
 
+        var inputs = IndexedList.Concat(parts);
         var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.Steps[^1].Step.Bits, l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm);
         return new PlannedUnit("assemble", UnitKind.Assemble, spec, inputs, AssemblyCost);
     }
