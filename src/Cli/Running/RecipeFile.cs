@@ -3,6 +3,7 @@ using System.Text;
 using Orchestrator.Cli.Reports;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Recipes;
+using Orchestrator.Onnx.Reading;
 
 namespace Orchestrator.Cli.Running;
 
@@ -77,7 +78,7 @@ internal sealed class RecipeFile
     {
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = new FileStream(RegularFile.Open(path), FileAccess.Read);
             var bytes = new byte[RecipeLimits.Bytes + 1];
             var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             if (length > RecipeLimits.Bytes)

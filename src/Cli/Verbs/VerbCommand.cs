@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Orchestrator.Cli.Output;
 using Orchestrator.Jobs;
+using Orchestrator.Onnx;
 
 namespace Orchestrator.Cli.Verbs;
 
@@ -21,6 +22,11 @@ internal sealed class VerbCommand(string name, string description, params IReadO
         catch (InputException wrong)
         {
             context.WriteError(new ErrorBody(wrong.Code, wrong.Message, wrong.Subject, wrong.Remedy));
+            return ExitCodes.WrongInput;
+        }
+        catch (OnnxException wrong)
+        {
+            context.WriteError(new ErrorBody("model-invalid", wrong.Message, wrong.Subject, wrong.Remedy ?? "Export the model again."));
             return ExitCodes.WrongInput;
         }
         catch (OperationCanceledException) when (context.Surroundings.Interruption.IsCancellationRequested)

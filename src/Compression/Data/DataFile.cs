@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outlines;
+using Orchestrator.Onnx.Reading;
 
 namespace Orchestrator.Compression.Data;
 
@@ -15,7 +16,6 @@ public sealed class DataFile : IDisposable
     /// <summary>The array that holds the right answers and feeds no input.</summary>
     public const string Labels = "labels";
 
-    private const int MaxArrays = 1000;
     private const string Extension = ".npy";
 
     /// <summary>Deflate cannot expand a byte to more than this many.</summary>
@@ -33,6 +33,7 @@ public sealed class DataFile : IDisposable
         {
             if (IsZip(stream))
             {
+                ZipDirectory.Check(stream, name);
                 _archive = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: false);
                 ReadEntries(_archive);
             }
@@ -138,9 +139,9 @@ public sealed class DataFile : IDisposable
     {
         try
         {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            return new FileStream(RegularFile.Open(path), FileAccess.Read);
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        catch (FileNotFoundException exception)
         {
             throw new InputException("data-missing", path, $"The data file '{path}' does not exist.", "Check the path; it is relative to the recipe's folder.", exception);
         }
@@ -179,10 +180,10 @@ public sealed class DataFile : IDisposable
 
     private void ReadEntries(ZipArchive archive)
     {
-        if (archive.Entries.Count is 0 or > MaxArrays)
-            throw NpyHeader.Malformed(Name, $"holds {archive.Entries.Count} arrays; 1 to {MaxArrays} are allowed");
         foreach (var entry in archive.Entries)
         {
+            if (entry.FullName.Any(char.IsControl))
+                throw NpyHeader.Malformed(Name, "holds an array with control characters in its name");
             if (!entry.FullName.EndsWith(Extension, StringComparison.Ordinal))
                 throw NpyHeader.Malformed(Name, $"holds '{entry.FullName}', which is no array");
             var subject = $"{Name}:{entry.FullName[..^Extension.Length]}";

@@ -12,7 +12,10 @@ public sealed record DataHeader(string File, SourceBlob Blob, IReadOnlyList<Tens
     public bool HasLabels => Arrays.Any(a => a.Name == Labels);
 
     /// <summary>Samples that every array has.</summary>
-    public int Samples => Arrays.Count == 0 ? 0 : checked((int)Arrays.Min(a => a.Shape.Count == 0 ? 0 : a.Shape[0]));
+    /// <exception cref="InputException">More than can be counted; an array without elements may claim any number.</exception>
+    public int Samples => Arrays.Count == 0 ? 0 : Arrays.Min(a => a.Shape.Count == 0 ? 0 : a.Shape[0]) is <= int.MaxValue and var samples
+        ? (int)samples
+        : throw new InputException("data-shape", File, $"The file claims more than {int.MaxValue} samples.", "Give fewer samples; a few hundred are enough.");
 }
 
 /// <summary>A blob that no unit made: the model file or a data file, by content.</summary>

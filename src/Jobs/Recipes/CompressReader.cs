@@ -12,6 +12,12 @@ internal static class CompressReader
         if (items.Count == 0)
             root.Fault("compress", $"the list is empty; give at least one step, methods: {string.Join(", ", RecipeKeys.Methods.Keys)}");
 
+        if (items.Count > RecipeLimits.Steps)
+        {
+            root.Fault("compress", $"the list has {items.Count} steps; at most {RecipeLimits.Steps} are allowed");
+            return [];
+        }
+
         var steps = new List<CompressStep>();
         for (var i = 0; i < items.Count; i++)
         {

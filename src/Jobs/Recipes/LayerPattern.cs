@@ -8,7 +8,7 @@ namespace Orchestrator.Jobs.Recipes;
 /// </summary>
 public sealed class LayerPattern
 {
-    private static readonly TimeSpan s_regexTime = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_regexTime = TimeSpan.FromSeconds(2);
 
     private readonly string _text;
     private readonly Regex? _regex;
@@ -43,11 +43,19 @@ public sealed class LayerPattern
         }
     }
 
+    /// <exception cref="InputException">A regex so large that it takes seconds on the name.</exception>
     public bool Matches(string layer)
     {
         if (string.Equals(_text, layer, StringComparison.Ordinal))
             return true;
-        return _regex is null ? MatchesGlob(_text, layer) : _regex.IsMatch(layer);
+        try
+        {
+            return _regex?.IsMatch(layer) ?? MatchesGlob(_text, layer);
+        }
+        catch (RegexMatchTimeoutException slow)
+        {
+            throw new InputException("layer-pattern-slow", "layers", $"The pattern '{_text}' takes too long on the layer '{layer}'.", "Write a simpler one.", slow);
+        }
     }
 
     public override string ToString() => _text;

@@ -6,7 +6,14 @@ internal static class LayerRuleReader
     public static IReadOnlyList<LayerRule> Read(Section root, RecipeErrors errors)
     {
         var rules = new List<LayerRule>();
-        foreach (var (item, index) in (root.List("layers") ?? []).Select((item, index) => (item, index)))
+        var items = root.List("layers") ?? [];
+        if (items.Count > RecipeLimits.Rules)
+        {
+            root.Fault("layers", $"the list has {items.Count} rules; at most {RecipeLimits.Rules} are allowed, and a glob or /regex/ covers many layers");
+            return rules;
+        }
+
+        foreach (var (item, index) in items.Select((item, index) => (item, index)))
         {
             if (Section.Of(item, $"layers[{index}]", RecipeKeys.Layer, errors) is { } section)
                 rules.Add(ReadRule(section));

@@ -14,4 +14,10 @@ public static class RecipeLimits
     public const int GroupSize = 1024;
 
     public const int PatternLength = 1000;
+
+    /// <summary>Rules in <c>layers</c>: each is held against every layer.</summary>
+    public const int Rules = 1000;
+
+    /// <summary>Steps in <c>compress</c>.</summary>
+    public const int Steps = 32;
 }

@@ -10,7 +10,10 @@ internal abstract record RecipeNode(int Line)
 /// <param name="IsPlain">Written without quotes; only then a number, a flag or an empty value.</param>
 internal sealed record ScalarNode(int Line, string Text, bool IsPlain) : RecipeNode(Line)
 {
-    public override string Shape => IsEmpty ? "nothing" : $"'{Text}'";
+    /// <summary>More of a value does not help a message.</summary>
+    private const int Shown = 200;
+
+    public override string Shape => IsEmpty ? "nothing" : Text.Length <= Shown ? $"'{Text}'" : $"'{Text[..Shown]}…'";
 
     public bool IsEmpty => IsPlain && Text is "" or "~" or "null";
 }
