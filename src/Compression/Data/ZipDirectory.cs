@@ -112,7 +112,7 @@ internal sealed class ZipDirectory
     }
 
     private (ulong Entries, ulong Offset, ulong Length) Inside(ulong entries, ulong offset, ulong length, long end) =>
-        offset <= (ulong)end && length <= (ulong)end - offset ? (entries, offset, length) : throw Malformed("places its table of contents outside the file");
+        offset <= (ulong)end && length == (ulong)end - offset ? (entries, offset, length) : throw Malformed("places its table of contents outside the file or away from its end");
 
     /// <returns>Where the next entry begins, where this one's data may lie, and its unpacked size.</returns>
     private (int Next, long From, long To, long Size) Entry(byte[] table, int at, long limit)

@@ -15,6 +15,8 @@ public static class RecipeLimits
 
     public const int PatternLength = 1000;
 
+    public const int PathLength = 4096;
+
     /// <summary>Rules in <c>layers</c>: each is held against every layer.</summary>
     public const int Rules = 1000;
 

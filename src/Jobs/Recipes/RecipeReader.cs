@@ -5,6 +5,8 @@ namespace Orchestrator.Jobs.Recipes;
 /// <summary>YAML text to a checked <see cref="Recipe"/> (design.md section 8). Finds all errors at once.</summary>
 public static class RecipeReader
 {
+    private const char ByteOrderMark = '\uFEFF';
+
     /// <summary>The JSON Schema of a recipe, for editors.</summary>
     public static string Schema
     {
@@ -45,7 +47,8 @@ public static class RecipeReader
             return (null, errors.InOrder);
         }
 
-        var recipe = RecipeTree.Parse(text, errors) is { } tree ? ReadRoot(tree, errors) : null;
+        // Some editors put a byte order mark first; YAML allows it.
+        var recipe = RecipeTree.Parse(text.StartsWith(ByteOrderMark) ? text[1..] : text, errors) is { } tree ? ReadRoot(tree, errors) : null;
         return errors.Any ? (null, errors.InOrder) : (recipe, []);
     }
 
@@ -128,11 +131,21 @@ public static class RecipeReader
             return null;
         if (path.Contains("://", StringComparison.Ordinal))
             section.Fault(key, "a recipe never fetches anything: give a path, not a URL");
-        else if (Path.IsPathRooted(path) || path.Contains('\0'))
-            section.Fault(key, $"'{path.Replace('\0', '?')}' is not relative; paths are relative to the recipe's folder");
+        else if (IsAbsolute(path) || path.Any(char.IsControl) || path.Length > RecipeLimits.PathLength)
+            section.Fault(key, $"'{Printable(path)}' is not relative; paths are relative to the recipe's folder and made of at most {RecipeLimits.PathLength} printable characters");
         else if (LeavesFolder(path))
             section.Fault(key, $"'{path}' leads out of the recipe's folder");
         return path;
+    }
+
+    /// <summary>On any system: a recipe must mean the same everywhere.</summary>
+    private static bool IsAbsolute(string path) =>
+        Path.IsPathRooted(path) || path[0] is '/' or '\\' or '~' || (path.Length > 1 && path[1] == ':' && char.IsAsciiLetter(path[0]));
+
+    private static string Printable(string path)
+    {
+        const int Shown = 200;
+        return string.Concat(path.Take(Shown).Select(c => char.IsControl(c) ? '?' : c)) + (path.Length > Shown ? "…" : "");
     }
 
     private static bool LeavesFolder(string path)

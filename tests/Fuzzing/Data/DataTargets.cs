@@ -1,7 +1,9 @@
 using Orchestrator.Compression.Data;
 using Orchestrator.Jobs;
+using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.OnnxRuntime;
+using Orchestrator.TestKit.Jobs;
 
 namespace Orchestrator.Fuzzing.Data;
 
@@ -49,6 +51,10 @@ internal sealed class NpzTarget : IFuzzTarget
                 .Select(a => new ValueDescription(a.Key, ElementType.Float, a.Value.Shape, [])).ToArray();
             if (inputs.Length == 0)
                 return "labels alone";
+            var header = new DataHeader("data", new SourceBlob(SampleJobs.Digest('d'), input.Length), data.Outlines);
+            var outline = SampleJobs.Outline(SampleJobs.Layer("layer")) with { Inputs = [.. data.Outlines.Where(o => o.Name != DataFile.Labels)] };
+            var recipe = SampleJobs.Recipe(new ObqStep(4)) with { Data = new RecipeData { Calibration = new CalibrationData("data", null) } };
+            Planner.Plan(new PlanRequest(recipe, outline, new SourceBlob(outline.Digest, outline.Bytes), header, null, SampleJobs.Profile));
             var set = DataSet.Match(data, inputs, new Preprocess { Scale = 0.5, Mean = [0.5], Std = [2] });
             return $"read {data.Outlines.Count} {set.HasLabels}";
         }

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Google.Protobuf;
 using Orchestrator.Onnx.Protobuf;
+using Orchestrator.Onnx.Reading;
 
 namespace Orchestrator.Onnx.Tests.Reading;
 
@@ -46,6 +48,24 @@ public sealed class ExternalDataTests : IDisposable
     [InlineData("file.bin")]
     [InlineData("folder/outside.bin")]
     [InlineData("circle/weights.bin")]
+    [InlineData("./../outside.bin")]
+    [InlineData("model//weights.bin")]
+    [InlineData("\\\\server\\share\\weights.bin")]
+    [InlineData("//server/share/weights.bin")]
+    [InlineData("file:///etc/hostname")]
+    [InlineData("C:weights.bin")]
+    [InlineData("weights.bin:stream")]
+    [InlineData("weights.bin\0.onnx")]
+    [InlineData("weights\u001b[2J.bin")]
+    [InlineData("WEIGHTS.BIN")]
+    [InlineData("weights.bin.")]
+    [InlineData("weights.bin ")]
+    [InlineData("NUL")]
+    [InlineData("aux.bin")]
+    [InlineData("sub/com1")]
+    [InlineData("/dev/zero")]
+    [InlineData("~/weights.bin")]
+    [InlineData("$HOME/weights.bin")]
     public void Paths_that_leave_the_folder_or_lead_nowhere_are_refused(string location)
     {
         File.CreateSymbolicLink(Path.Combine(_folder, "file.bin"), Path.Combine(_root, "outside.bin"));
@@ -53,6 +73,82 @@ public sealed class ExternalDataTests : IDisposable
         Directory.CreateSymbolicLink(Path.Combine(_folder, "circle"), Path.Combine(_folder, "circle", "deeper"));
 
         Refused(("location", location));
+    }
+
+    [Fact]
+    public void A_file_with_a_second_name_elsewhere_is_refused()
+    {
+        Start("ln", Path.Combine(_root, "outside.bin"), Path.Combine(_folder, "hard.bin"));
+
+        Assert.Contains("hard link", Refused(("location", "hard.bin")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pipes_devices_and_folders_are_refused_without_waiting()
+    {
+        Start("mkfifo", Path.Combine(_folder, "pipe.bin"));
+        Directory.CreateDirectory(Path.Combine(_folder, "folder.bin"));
+        File.CreateSymbolicLink(Path.Combine(_folder, "zero.bin"), "/dev/zero");
+
+        Assert.Contains("a pipe", Refused(("location", "pipe.bin")).Message, StringComparison.Ordinal);
+        Assert.Contains("a folder", Refused(("location", "folder.bin")).Message, StringComparison.Ordinal);
+        Assert.Contains("leaves the model's folder", Refused(("location", "zero.bin")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_model_that_is_a_pipe_a_device_or_a_folder_is_refused_without_waiting()
+    {
+        var pipe = Path.Combine(_folder, "model.pipe");
+        Start("mkfifo", pipe);
+
+        Assert.Contains("a pipe", Assert.Throws<OnnxException>(() => OnnxModel.Load(pipe)).Message, StringComparison.Ordinal);
+        Assert.Contains("a device", Assert.Throws<OnnxException>(() => OnnxModel.Load("/dev/zero")).Message, StringComparison.Ordinal);
+        Assert.Contains("a folder", Assert.Throws<OnnxException>(() => OnnxModel.Load(_folder)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_size_of_a_file_full_of_holes_buys_nothing()
+    {
+        const long Tebibytes = 8L << 40;
+        using (var file = File.Create(Path.Combine(_folder, "holes.bin")))
+            file.SetLength(Tebibytes);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        Refused(("location", "holes.bin"), ("offset", "0"), ("length", $"{Tebibytes}"));
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+        Assert.Equal([0f, 0, 0, 0], Load(("location", "holes.bin"), ("offset", "4398046511104")).Graph.Initializer("w")!.ReadFloats());
+    }
+
+    [Fact]
+    public void Tensors_may_share_a_part_of_a_file_but_not_overlap()
+    {
+        OnnxModel Two(string offset)
+        {
+            var model = ModelProto.Parser.ParseFrom(Model([("location", "weights.bin"), ("offset", "0")]));
+            var other = model.Graph.Initializer[0].Clone();
+            other.Name = "other";
+            other.ExternalData[1].Value = offset;
+            model.Graph.Initializer.Add(other);
+            return OnnxModel.Load(model.ToByteArray(), _folder);
+        }
+
+        Assert.Equal([0f, 1, 2, 3], Two("0").Graph.Initializer("other")!.ReadFloats());
+        Assert.Equal([4f, 5, 6, 7], Two("16").Graph.Initializer("other")!.ReadFloats());
+        Assert.Contains("overlapping", Assert.Throws<OnnxException>(() => Two("4")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_exchanged_after_the_look_is_not_used()
+    {
+        var path = Path.Combine(_folder, "weights.bin");
+        var real = ExternalPath.Resolve("w", _folder, "weights.bin");
+        File.Delete(path);
+        File.CreateSymbolicLink(path, Path.Combine(_root, "outside.bin"));
+
+        using var opened = RegularFile.Open(real);
+
+        Assert.Contains("exchanged", Assert.Throws<OnnxException>(() => ExternalPath.CheckOpened("w", real, opened)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -103,5 +199,12 @@ public sealed class ExternalDataTests : IDisposable
         return OnnxModel.Load(path);
     }
 
-    private void Refused(params (string Key, string Value)[] entries) => Assert.Throws<OnnxException>(() => Load(entries));
+    private OnnxException Refused(params (string Key, string Value)[] entries) => Assert.Throws<OnnxException>(() => Load(entries));
+
+    private static void Start(string command, params string[] arguments)
+    {
+        using var process = Process.Start(command, arguments);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+    }
 }
