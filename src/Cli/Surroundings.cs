@@ -1,3 +1,4 @@
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Output;
 
 namespace Orchestrator.Cli;
@@ -15,6 +16,9 @@ internal sealed record Surroundings
     public CancellationToken Interruption { get; init; }
 
     public required int Cores { get; init; }
+
+    /// <summary>Memory and disk to plan for.</summary>
+    public MachineLimits Limits { get; init; } = MachineLimits.OfThisMachine();
 
     public string Resolve(string path) => Path.GetFullPath(path, WorkingFolder);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Output;
 
 namespace Orchestrator.Cli.Tests;
@@ -15,6 +16,8 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
 
     public CancellationToken Interruption { get; init; }
 
+    public MachineLimits Limits { get; init; } = MachineLimits.OfThisMachine();
+
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
 
     public void Dispose()
@@ -30,5 +33,6 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
         WorkingFolder = workingFolder ?? Path.GetTempPath(),
         Interruption = Interruption,
         Cores = 2,
+        Limits = Limits,
     });
 }

@@ -1,11 +1,12 @@
 using Orchestrator.Cli.Reports;
+using Orchestrator.Jobs.Estimates;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
 namespace Orchestrator.Cli.Progress;
 
 /// <summary>Progress on a terminal: one bar with phase, units and remaining time, redrawn in place.</summary>
-internal sealed class LiveProgress(IAnsiConsole console, TimeProvider clock) : IProgressView
+internal sealed class LiveProgress(IAnsiConsole console, TimeProvider clock, JobEstimate? estimate = null) : IProgressView
 {
     private const int NameLength = 28;
 
@@ -15,7 +16,7 @@ internal sealed class LiveProgress(IAnsiConsole console, TimeProvider clock) : I
         .StartAsync(async context =>
         {
             var bar = context.AddTask("starting", maxValue: 1);
-            return await work(new Sink(console, bar, new EtaEstimator(clock)));
+            return await work(new Sink(console, bar, new EtaEstimator(clock, estimate)));
         });
 
     private sealed class Sink(IAnsiConsole console, ProgressTask bar, EtaEstimator eta) : IProgressSink
@@ -24,7 +25,7 @@ internal sealed class LiveProgress(IAnsiConsole console, TimeProvider clock) : I
         {
             var current = snapshot.Current is { } layer ? " " + Figures.Shorten(layer, NameLength) : "";
             bar.Description = StringExtensions.EscapeMarkup($"{snapshot.Phase}{current}  {snapshot.Done}/{snapshot.Total}");
-            bar.Value = snapshot.Fraction;
+            bar.Value = eta.Fraction(snapshot);
             bar.State.Update<TimeSpan>(RemainingColumn.Key, _ => eta.Update(snapshot) ?? TimeSpan.Zero);
         }
 

@@ -7,7 +7,8 @@ namespace Orchestrator.Cli.Reports;
 /// <param name="Label">Text before the bar, shortened where it is too long.</param>
 /// <param name="Value">Null draws no bar but keeps the row.</param>
 /// <param name="Text">The value as written at the end of the bar.</param>
-internal sealed record Bar(string Name, string Label, double? Value, string Text);
+/// <param name="IsFaint">Drawn paler: something to compare with.</param>
+internal sealed record Bar(string Name, string Label, double? Value, string Text, bool IsFaint = false);
 
 /// <summary>Horizontal bars with a name in front and the value behind, as an SVG element. Pure: the same bars give the same element.</summary>
 internal static class SvgBarChart
@@ -60,7 +61,7 @@ internal static class SvgBarChart
             new XElement("title", Markup.CleanText($"{bar.Name}: {bar.Text}")),
             Text("name", NameWidth - 8, baseline, "end", Figures.Shorten(bar.Label, NameLength)),
             Rectangle("track", y, BarWidth),
-            width > 0 ? Rectangle("bar", y, width) : null,
+            width > 0 ? Rectangle(bar.IsFaint ? "bar faint" : "bar", y, width) : null,
             Text("value", NameWidth + BarWidth + 8, baseline, "start", bar.Text));
     }
 

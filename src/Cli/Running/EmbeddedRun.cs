@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Progress;
 using Orchestrator.Cli.Reports;
 using Orchestrator.Cli.Verbs;
@@ -28,24 +29,34 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     /// <summary>A store that damages the model this often in a row is broken itself.</summary>
     private const int MostAttempts = 3;
 
+    /// <summary>Retries that a report lists; a store that fails all the time would fill it.</summary>
+    private const int MostIncidents = 100;
+
     private readonly TimeProvider _clock = context.Surroundings.Clock;
     private readonly DateTimeOffset _started = context.Surroundings.Clock.GetUtcNow();
     private readonly long _start = context.Surroundings.Clock.GetTimestamp();
+    private readonly PhaseTimes _phases = new(context.Surroundings.Clock);
+    private readonly List<Rescue> _incidents = [];
+    private readonly TimeSpan _cpuBefore = Environment.CpuUsage.TotalTime;
+    private readonly long _storeBefore = FolderSize.Of(run.Store);
 
     public static async Task<int> RunAsync(RunOptions options, VerbContext context, CancellationToken interruption)
     {
-        var run = PreparedRun.Of(options);
+        var run = PreparedRun.Of(options, context.Surroundings);
         if (!options.DryRun)
             return await new EmbeddedRun(run, options, context).RunAsync(interruption);
 
         var plan = PlanView.Of(run, options.Slots);
         context.WriteResult(plan);
         plan.Print(context.People);
+        Warn(run, context);
         return ExitCodes.Success;
     }
 
     private async Task<int> RunAsync(CancellationToken interruption)
     {
+        Warn(run, context);
+        _phases.Enter("import");
         var store = new RetryingBlobStore(FileBlobStore.Open(run.Store, _clock), StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
         var tensors = new TensorBlobs(store);
         foreach (var file in (SourceFile?[])[run.Model, run.Calibration, run.Evaluation])
@@ -54,7 +65,8 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
                 await tensors.ImportAsync(Tenant, file.Stamp.Sha256, file.Stamp.Bytes, file.Open, interruption);
         }
 
-        var result = await context.Progress().ShowAsync(sink => ExecuteUntilSoundAsync(store, tensors, sink, interruption));
+        var result = await context.Progress(run.Preflight.Estimate).ShowAsync(sink => ExecuteUntilSoundAsync(store, tensors, sink, interruption));
+        _phases.Enter(null);
         if (result.Status == JobStatus.Interrupted)
             return TellHowToResume();
 
@@ -82,6 +94,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
             catch (DamagedBlobException damaged) when (attempt < MostAttempts && BlobNames.ProducerOf(model.Name) is not null)
             {
                 sink.Note($"damaged: {damaged.Message}");
+                _incidents.Add(new Rescue(null, "damaged", damaged.Message));
                 var (key, epoch) = BlobNames.ProducerOf(model.Name)!.Value;
                 await new CheckpointStore(store).InvalidateAsync(new JobScope(Tenant, result.Job.JobId, result.Job.Generation), key, epoch, CancellationToken.None);
             }
@@ -129,7 +142,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         return await result;
     }
 
-    private static async Task WatchAsync(IModelGrain job, IProgressSink sink)
+    private async Task WatchAsync(IModelGrain job, IProgressSink sink)
     {
         var resumed = false;
         await foreach (var progress in job.WatchAsync(CancellationToken.None))
@@ -140,8 +153,16 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
                 sink.Note("Resuming: units that are committed already are reused.");
             }
 
+            if (progress.Phase != "ended")
+                _phases.Enter(progress.Phase);
             foreach (var happened in progress.Events.Where(happened => happened.Kind != "layer-solved"))
+            {
+                // Rescues are in the commits, and so is why a layer failed; what only this run saw is kept here.
+                if (happened.Kind is not ("rescue" or "layer-failed") && _incidents.Count < MostIncidents)
+                    _incidents.Add(new Rescue(happened.Layer, happened.Kind, happened.Message));
                 sink.Note($"{happened.Kind}{(happened.Layer is { } layer ? $" {layer}" : "")}: {happened.Message}");
+            }
+
             // A job that was stopped has no units any more; its last figures say more.
             if (progress.UnitsTotal > 0)
                 sink.Update(Snapshot(progress));
@@ -151,6 +172,12 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     private static ProgressSnapshot Snapshot(JobProgress progress) => new(
         progress.Phase, progress.UnitsDone, progress.UnitsTotal, progress.UnitsReused, progress.CostDone, progress.CostReused, progress.CostTotal,
         progress.Layers.Count switch { 0 => null, 1 => progress.Layers[0], var count => $"{count} layers" });
+
+    private static void Warn(PreparedRun run, VerbContext context)
+    {
+        foreach (var warning in run.Preflight.Warnings)
+            context.People.MarkupLineInterpolated($"[yellow]warning[/]: {warning}");
+    }
 
     private int TellHowToResume()
     {
@@ -162,7 +189,15 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     private JobReport Report(JobResult result)
     {
         using var process = Process.GetCurrentProcess();
-        var facts = new ReportFacts(result.Status, result.Reason, result.Model?.Sha256, _clock.GetElapsedTime(_start).TotalSeconds, process.PeakWorkingSet64);
+        var seconds = _clock.GetElapsedTime(_start).TotalSeconds;
+        var actual = new Consumption(
+            seconds, (Environment.CpuUsage.TotalTime - _cpuBefore).TotalSeconds, process.PeakWorkingSet64, FolderSize.Of(run.Store) - _storeBefore);
+        var isWhole = result.Status == JobStatus.Succeeded && result.Summary.Reused == 0;
+        var facts = new ReportFacts(result.Status, result.Reason, result.Model?.Sha256, seconds, process.PeakWorkingSet64)
+        {
+            Estimate = EstimateReport.Of(run.Preflight.Estimate, actual, _phases.Seconds, isWhole, run.Preflight.Warnings),
+            Incidents = _incidents,
+        };
         return JobReportBuilder.Build(run.Plan, run.Outline, result.Summary, facts);
     }
 

@@ -1,5 +1,6 @@
-using Orchestrator.Cli.Inspecting;
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Reports;
+using Orchestrator.Jobs.Estimates;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Units;
 using Spectre.Console;
@@ -14,14 +15,18 @@ internal sealed record PlanView
     public required string Store { get; init; }
     public required string Out { get; init; }
     public required PlanUnitsView Units { get; init; }
-    public required PlanEstimate Estimate { get; init; }
+    public required JobEstimate Estimate { get; init; }
+    public required int Slots { get; init; }
+
+    /// <summary>What this machine may lack, each with its remedy.</summary>
+    public required IReadOnlyList<string> Warnings { get; init; }
+
     public required IReadOnlyList<PlanLayerView> Layers { get; init; }
     public required IReadOnlyList<PlanUnsupportedView> Unsupported { get; init; }
 
     public static PlanView Of(PreparedRun run, int slots)
     {
         var totals = PlanUnits.Totals(run.Plan);
-        var estimate = InspectEstimate.Of(run.Outline, slots);
         return new PlanView
         {
             Job = run.Plan.ComputeJobId(),
@@ -29,7 +34,9 @@ internal sealed record PlanView
             Store = run.Store,
             Out = run.Out,
             Units = new PlanUnitsView(totals.Units, totals.Cost),
-            Estimate = new PlanEstimate(estimate.MemoryBytes, totals.Cost / (slots * NominalSpeed.FlopsPerCore)),
+            Estimate = run.Preflight.Estimate,
+            Slots = slots,
+            Warnings = run.Preflight.Warnings,
             Layers = [.. run.Plan.Layers.Select(PlanLayerView.Of)],
             Unsupported = [.. run.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
         };
@@ -47,7 +54,8 @@ internal sealed record PlanView
         console.Write(table);
         foreach (var node in Unsupported)
             console.MarkupLineInterpolated($"[yellow]left alone[/] {node.Name} ({node.OpType}): {node.Reason}");
-        console.MarkupLineInterpolated($"job {Job}, profile {Profile}: {Units.Total} units, about {Figures.Duration(Estimate.Seconds)} and {Figures.Bytes(Estimate.MemoryBytes)}");
+        console.MarkupLineInterpolated($"job {Job}, profile {Profile}: {Units.Total} units in {Slots} slots");
+        EstimateLines.Print(console, Estimate, Slots);
         console.MarkupLineInterpolated($"store    {Store}");
         console.MarkupLineInterpolated($"results  {Out}");
         console.WriteLine("Nothing was written.");
@@ -56,8 +64,6 @@ internal sealed record PlanView
 
 /// <param name="Cost">Nominal operations.</param>
 internal sealed record PlanUnitsView(int Total, double Cost);
-
-internal sealed record PlanEstimate(long MemoryBytes, double Seconds);
 
 internal sealed record PlanUnsupportedView(string Name, string OpType, string Reason);
 

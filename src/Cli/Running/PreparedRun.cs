@@ -1,4 +1,5 @@
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Compression.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outlines;
@@ -16,6 +17,8 @@ internal sealed record PreparedRun
     public required ModelOutline Outline { get; init; }
     public required JobPlan Plan { get; init; }
 
+    public required Preflight Preflight { get; init; }
+
     /// <summary>Absolute.</summary>
     public required string Store { get; init; }
 
@@ -23,7 +26,7 @@ internal sealed record PreparedRun
     public required string Out { get; init; }
 
     /// <exception cref="InputException">Anything that the user has to change.</exception>
-    public static PreparedRun Of(RunOptions options)
+    public static PreparedRun Of(RunOptions options, Surroundings surroundings)
     {
         var recipe = RecipeFile.Open(options.Recipe);
         var content = recipe.Recipe;
@@ -42,6 +45,8 @@ internal sealed record PreparedRun
             ? (null, null)
             : SourceFile.ReadData(content.Data.Evaluation!.File, evaluationPath);
         var profile = NumericProfiles.Choose(options.Device, options.Profile);
+        var plan = Planner.Plan(new PlanRequest(content, outline, model.Blob, calibrationHeader, evaluationHeader, profile));
+        var estimate = RunEstimate.Of(plan, loaded, calibrationPath, options.Slots, surroundings);
 
         return new PreparedRun
         {
@@ -50,7 +55,8 @@ internal sealed record PreparedRun
             Calibration = calibration,
             Evaluation = evaluation,
             Outline = outline,
-            Plan = Planner.Plan(new PlanRequest(content, outline, model.Blob, calibrationHeader, evaluationHeader, profile)),
+            Plan = plan,
+            Preflight = Preflight.Of(estimate, options.Slots, surroundings.Limits, store, () => FolderSize.Of(store)),
             Store = store,
             Out = output,
         };

@@ -17,6 +17,8 @@ internal static class RunSummary
         console.WriteLine();
         PrintStatus(console, report);
         PrintFigures(console, report);
+        if (report.Estimate is { } estimate)
+            PrintEstimate(console, estimate);
         if (report.ModelSha256 is not null)
             console.MarkupLineInterpolated($"  model    {files.Model}");
         console.MarkupLineInterpolated($"  report   {files.Page}");
@@ -51,6 +53,16 @@ internal static class RunSummary
             console.MarkupLineInterpolated($"  size     {Figures.Bytes(large)} → {Figures.Bytes(small)} ({Figures.Significant((double)large / small)} times smaller)");
         if (report.Latency is { Before: { } slow, After: { } fast })
             console.MarkupLineInterpolated($"  latency  {Figures.Milliseconds(slow)} → {Figures.Milliseconds(fast)}");
+    }
+
+    private static void PrintEstimate(IAnsiConsole console, EstimateReport estimate)
+    {
+        var (planned, actual) = (estimate.Planned, estimate.Actual);
+        var beside = estimate.Note is null ? "" : " (a part of the work was done before)";
+        console.MarkupLineInterpolated(
+            $"  planned  {Figures.Duration(planned.Seconds)}, {Figures.Bytes(planned.MemoryBytes)} memory, {Figures.Bytes(planned.DiskBytes)} disk");
+        console.MarkupLineInterpolated(
+            $"  actual   {Figures.Duration(actual.Seconds)}, {Figures.Bytes(actual.MemoryBytes)} memory, {Figures.Bytes(actual.DiskBytes)} disk{beside}");
     }
 
     private static Table LayerTable(JobReport report)

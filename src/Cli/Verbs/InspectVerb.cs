@@ -26,7 +26,7 @@ internal static class InspectVerb
         verb.Handle(surroundings, json, (parsed, context, _) =>
         {
             var path = surroundings.Resolve(parsed.GetRequiredValue(model));
-            var result = Inspect(path, parsed.GetValue(keep) ? BatchNormMode.Keep : BatchNormMode.Fold, surroundings.Cores);
+            var result = Inspect(path, parsed.GetValue(keep) ? BatchNormMode.Keep : BatchNormMode.Fold, surroundings);
             context.WriteResult(result);
             Print(context.People, result);
             return Task.FromResult(ExitCodes.Success);
@@ -34,13 +34,18 @@ internal static class InspectVerb
         return verb;
     }
 
-    private static InspectResult Inspect(string path, BatchNormMode batchNorm, int cores)
+    private static InspectResult Inspect(string path, BatchNormMode batchNorm, Surroundings surroundings)
     {
         if (!File.Exists(path))
             throw new InputException("model-not-found", path, Directory.Exists(path) ? "this is a folder" : "there is no such file", "Give the path of an ONNX model.");
         var (file, loaded) = SourceFile.ReadModel(Path.GetFileName(path), path);
-        return InspectResult.Of(file.Stamp.File, ModelOutlines.Of(loaded, file.Stamp.Sha256, file.Stamp.Bytes, batchNorm), cores);
+        var outline = ModelOutlines.Of(loaded, file.Stamp.Sha256, file.Stamp.Bytes, batchNorm);
+        return InspectResult.Of(file.Stamp.File, outline, InspectEstimate.Of(outline, batchNorm, surroundings));
     }
+
+    private static string About(InspectEstimate estimate) => estimate.Seconds == 0
+        ? estimate.Basis
+        : $"about {Figures.Duration(estimate.Seconds)}, {Figures.Bytes(estimate.MemoryBytes)} memory and {Figures.Bytes(estimate.DiskBytes)} disk ({estimate.Basis})";
 
     private static void Print(IAnsiConsole console, InspectResult result)
     {
@@ -58,6 +63,6 @@ internal static class InspectVerb
         console.Write(table);
         foreach (var left in result.Unsupported)
             console.MarkupLineInterpolated($"[yellow]left alone[/] {left.Name} ({left.OpType}): {left.Reason}");
-        console.MarkupLineInterpolated($"{result.Layers.Count} layers in {result.Blocks.Count} blocks; about {Figures.Duration(result.Estimate.Seconds)} and {Figures.Bytes(result.Estimate.MemoryBytes)} ({result.Estimate.Basis})");
+        console.MarkupLineInterpolated($"{result.Layers.Count} layers in {result.Blocks.Count} blocks; {About(result.Estimate)}");
     }
 }

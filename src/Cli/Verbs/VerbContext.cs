@@ -1,5 +1,6 @@
 using Orchestrator.Cli.Output;
 using Orchestrator.Cli.Progress;
+using Orchestrator.Jobs.Estimates;
 using Spectre.Console;
 
 namespace Orchestrator.Cli.Verbs;
@@ -15,9 +16,9 @@ internal sealed class VerbContext(Surroundings surroundings, bool json)
     public IAnsiConsole People { get; } = surroundings.Terminal.ForPeople(json);
 
     /// <summary>Redrawn in place where a person looks at it, lines otherwise.</summary>
-    public IProgressView Progress() => People.Profile.Capabilities.Interactive
-        ? new LiveProgress(People, Surroundings.Clock)
-        : new PlainProgress(People, Surroundings.Clock);
+    public IProgressView Progress(JobEstimate? estimate = null) => People.Profile.Capabilities.Interactive
+        ? new LiveProgress(People, Surroundings.Clock, estimate)
+        : new PlainProgress(People, Surroundings.Clock, estimate);
 
     /// <summary>The result, to standard output, under <c>--json</c> only.</summary>
     public void WriteResult<T>(T result)

@@ -21,8 +21,17 @@ public static class LayerComparison
         DataFile file, Preprocess preprocess, SampleWindow window, CancellationToken cancellationToken = default)
     {
         var partition = ModelPartition.Of(prepared);
-        var wanted = layers.Select(layer => partition.Find(layer.Name) ?? throw new InvalidOperationException($"The prepared model has no layer '{layer.Name}'."));
+        Layer[] wanted = [.. layers.Select(layer => partition.Find(layer.Name) ?? throw new InvalidOperationException($"The prepared model has no layer '{layer.Name}'."))];
+        window = window with { Batch = BatchOf(prepared, wanted, window.Batch) };
         return [.. Groups(wanted, window.Batch).SelectMany(group => Compare(runtime, prepared, compressed, group, file, preprocess, window, cancellationToken))];
+    }
+
+    /// <summary>A batch so small that the outputs of all layers fit into one group, and both models run once; a model with a batch of its own keeps that.</summary>
+    private static int BatchOf(OnnxModel model, Layer[] layers, int most)
+    {
+        if (model.Graph.Inputs.Any(input => model.Graph.Initializer(input.Name) is null && input.Shape is [> 0, ..]))
+            return most;
+        return (int)Math.Clamp(GroupBytes / Math.Max(layers.Sum(SampleBytes), 1), 1, most);
     }
 
     private static LayerCheck[] Compare(
@@ -59,7 +68,7 @@ public static class LayerComparison
         var bytes = 0L;
         foreach (var layer in layers)
         {
-            var own = Math.Max(layer.Positions, 1) * layer.Rows * batch * sizeof(float);
+            var own = SampleBytes(layer) * batch;
             if (group.Count > 0 && bytes + own > GroupBytes)
             {
                 yield return [.. group];
@@ -74,6 +83,8 @@ public static class LayerComparison
         if (group.Count > 0)
             yield return [.. group];
     }
+
+    private static long SampleBytes(Layer layer) => Math.Max(layer.Positions, 1) * layer.Rows * sizeof(float);
 
     private struct Sums
     {

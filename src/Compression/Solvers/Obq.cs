@@ -2,6 +2,7 @@ using System.Numerics;
 using Orchestrator.Compression.Grids;
 using Orchestrator.Compression.Hessians;
 using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
 
 namespace Orchestrator.Compression.Solvers;
@@ -38,7 +39,7 @@ internal static class Obq
 
     internal sealed class Quantize(RowGrid<float> grid, Memory<int> codes) : IRowMethod
     {
-        public int DoubleColumns => 1024;
+        public int DoubleColumns => SolverPrecision.ObqDoubleColumns;
 
         // The last steps carry most of the loss, and their weights all rounding errors before them; the codes are much steadier:
         // where the sums differ by a tenth, the results of float and double still have the same loss to five digits.

@@ -26,6 +26,10 @@ public static class PlanUnits
     /// <summary>Number of units and their nominal cost.</summary>
     public static UnitTotals Totals(JobPlan plan) => Pipelines(plan).Aggregate(default(UnitTotals), (sum, pipeline) => sum + Totals(pipeline));
 
+    /// <summary>Nominal operations of one group's statistics over some samples.</summary>
+    public static double StatisticsOperations(JobPlan plan, int group, int samples) =>
+        Costs.Statistics(plan.StatisticsGroups[group].Select(index => plan.Layers[index]), plan.Settings.Macs, samples);
+
     public static UnitTotals Totals(IUnitPipeline pipeline)
     {
         var totals = default(UnitTotals);

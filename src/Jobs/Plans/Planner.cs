@@ -18,6 +18,9 @@ public static class Planner
     private const int CalibrationBatch = 64;
     private const int EvaluationBatch = 250;
 
+    /// <summary>A layer's input and output in one run of an evaluation: small enough for a cache, large enough that a run is worth its start.</summary>
+    private const long EvaluationBytes = 16L << 20;
+
     /// <exception cref="InputException">The data does not fit the model, a rule matches nothing or has no effect, or no layer is left to compress.</exception>
     public static JobPlan Plan(PlanRequest request)
     {
@@ -53,7 +56,7 @@ public static class Planner
             Calibration = request.Calibration.Blob,
             CalibrationShards = SampleShards.Cut(calibrationSamples, CalibrationShard, batch, fixedBatch),
             Evaluation = request.Evaluation?.Blob,
-            EvaluationShards = request.Evaluation is { } e ? SampleShards.Cut(e.Samples, EvaluationShard, EvaluationBatch, fixedBatch) : null,
+            EvaluationShards = request.Evaluation is { } e ? SampleShards.Cut(e.Samples, EvaluationShard, BatchOfEvaluation(request.Outline), fixedBatch) : null,
             Metric = request.Evaluation is null ? null : request.Recipe.Data.Evaluation?.Metric,
             BatchNorm = request.Recipe.BatchNorm,
             Preprocess = request.Recipe.Data.Preprocess,
@@ -62,6 +65,12 @@ public static class Planner
             Macs = request.Outline.Macs,
             Parameters = request.Outline.Parameters,
         };
+    }
+
+    private static int BatchOfEvaluation(ModelOutline outline)
+    {
+        var largest = outline.Layers.Max(l => l.Positions * (l.Rows + (long)l.Columns / l.KernelPositions * l.Groups) * sizeof(float));
+        return (int)Math.Clamp(EvaluationBytes / Math.Max(largest, 1), 1, EvaluationBatch);
     }
 
     /// <summary>First fit in plan order: neighbours in the graph share a run, and one layer may exceed the bound alone.</summary>

@@ -22,6 +22,10 @@ public sealed record JobReport
     public IReadOnlyList<string> Reverted { get; init; } = [];
     public required IReadOnlyList<LayerReport> Layers { get; init; }
     public required string Profile { get; init; }
+
+    /// <summary>Null where nobody estimated.</summary>
+    public EstimateReport? Estimate { get; init; }
+
     public string? ModelSha256 { get; init; }
 }
 

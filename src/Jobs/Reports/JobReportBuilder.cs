@@ -9,7 +9,13 @@ namespace Orchestrator.Jobs.Reports;
 /// <param name="ModelSha256">Hex digest of the written model; null where there is none.</param>
 /// <param name="Seconds">Wall-clock time of this run.</param>
 /// <param name="PeakMemoryBytes">Peak of this process.</param>
-public sealed record ReportFacts(JobStatus Status, string? Reason, string? ModelSha256, double Seconds, long PeakMemoryBytes);
+public sealed record ReportFacts(JobStatus Status, string? Reason, string? ModelSha256, double Seconds, long PeakMemoryBytes)
+{
+    public EstimateReport? Estimate { get; init; }
+
+    /// <summary>Retries and renewed blobs of this run.</summary>
+    public IReadOnlyList<Rescue> Incidents { get; init; } = [];
+}
 
 /// <summary>(plan, outline, fold of the commits, facts of the run) → report. Pure.</summary>
 public static class JobReportBuilder
@@ -33,13 +39,14 @@ public static class JobReportBuilder
             Units = new UnitsReport(summary.Computed + summary.Reused, summary.Computed, summary.Reused),
             Seconds = facts.Seconds,
             PeakMemoryBytes = facts.PeakMemoryBytes,
-            Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Distinct()],
+            Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Concat(facts.Incidents).Concat(NotMeasured(plan, summary)).Distinct()],
             Layers =
             [
                 .. plan.Layers.Select(l => Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null)),
                 .. outline.Unsupported.Select(Unsupported),
             ],
             Profile = plan.Settings.Profile,
+            Estimate = facts.Estimate,
             ModelSha256 = facts.ModelSha256,
         };
     }
@@ -56,7 +63,7 @@ public static class JobReportBuilder
             Columns = plan.Shape.Columns,
             Bits = FloatBits,
             Status = plan.Steps.Count == 0 ? "skipped" : "failed",
-            Reason = plan.Reason,
+            Reason = plan.Reason ?? (plan.Steps.Count == 0 ? "no step of the recipe applies to it" : null),
             Seconds = summary?.Seconds ?? 0,
         };
         if (plan.Steps.Count == 0)
@@ -75,6 +82,17 @@ public static class JobReportBuilder
             OutputError = check?.RelativeError,
             OutputCosine = check?.Cosine,
         };
+    }
+
+    /// <summary>What a written model's report should say and cannot.</summary>
+    private static IEnumerable<Rescue> NotMeasured(JobPlan plan, JobSummary summary)
+    {
+        if (summary.ModelBytes is null)
+            yield break;
+        if (summary.LatencyBeforeMs is null || summary.LatencyAfterMs is null)
+            yield return new Rescue(null, "latency-not-measured", "the job ended before the latency was measured, or measuring it failed");
+        if (plan.Settings.Metric is { } metric && (summary.Baseline is null || summary.Compressed is null))
+            yield return new Rescue(null, "metric-not-measured", $"the job ended before '{metric}' was measured, or measuring it failed");
     }
 
     private static LayerReport Unsupported(UnsupportedNode node) => new()

@@ -1,5 +1,6 @@
 using Orchestrator.Cli.Output;
 using Orchestrator.Cli.Progress;
+using Orchestrator.Jobs.Estimates;
 
 namespace Orchestrator.Cli.Tests.Progress;
 
@@ -57,6 +58,27 @@ public sealed class ProgressTests : IDisposable
     }
 
     [Fact]
+    public void An_estimate_tells_the_time_from_the_start_and_what_is_measured_corrects_it()
+    {
+        var eta = new EtaEstimator(_clock, new JobEstimate
+        {
+            Seconds = 50,
+            CpuSeconds = 50,
+            MemoryBytes = 1,
+            DiskBytes = 1,
+            Phases = [new("statistics", 40, 40, 20), new("layers", 10, 10, 80)],
+            Memory = new(1, 1, 1, ""),
+            Disk = new(1, 1, 1, 1, 1),
+        });
+
+        Assert.Equal(50, eta.Update(At(0))!.Value.TotalSeconds, 1e-6);
+        Assert.Equal(0.8, eta.Fraction(At(20)), 1e-6);
+        _clock.Advance(80);
+        // Half as fast as planned: what is left takes nearly twice its 10 seconds.
+        Assert.InRange(eta.Update(At(20))!.Value.TotalSeconds, 18, 20);
+    }
+
+    [Fact]
     public void Plain_lines_come_for_a_phase_a_tenth_or_after_a_while_only()
     {
         var view = View();
@@ -98,15 +120,4 @@ public sealed class ProgressTests : IDisposable
     private static ProgressSnapshot At(int done) => new("solving", done, 100, 0, done, 0, 100, null);
 
     private PlainProgress View() => new(new Terminal { Output = _written, Error = _written }.ForPeople(json: false), _clock);
-
-    private sealed class ManualClock : TimeProvider
-    {
-        private long _ticks;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _ticks;
-
-        public void Advance(double seconds) => _ticks += TimeSpan.FromSeconds(seconds).Ticks;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Xml.Linq;
+using Orchestrator.Cli.Estimating;
 using Orchestrator.Jobs.Reports;
 
 namespace Orchestrator.Cli.Tests.Verbs;
@@ -59,6 +60,53 @@ public sealed class RunVerbTests : IDisposable
         Assert.Equal(model, File.ReadAllBytes(_folder["out/model.onnx"]));
         Assert.True(second.Json.GetProperty("units").GetProperty("computed").GetInt32() > 0);
         Assert.Contains("damaged", second.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_report_holds_the_estimate_against_what_it_took()
+    {
+        using var console = new TestConsole(_folder.Path);
+        Assert.Equal(ExitCodes.Success, await console.RunAsync("run", "recipe.yaml", "--json"));
+
+        var estimate = console.Json.GetProperty("estimate");
+        foreach (var figure in (string[])["seconds", "cpuSeconds", "memoryBytes", "diskBytes"])
+        {
+            Assert.True(estimate.GetProperty("planned").GetProperty(figure).GetDouble() > 0);
+            Assert.True(estimate.GetProperty("actual").GetProperty(figure).GetDouble() > 0);
+            Assert.Equal(
+                estimate.GetProperty("planned").GetProperty(figure).GetDouble() / estimate.GetProperty("actual").GetProperty(figure).GetDouble(),
+                estimate.GetProperty("ratio").GetProperty(figure).GetDouble(), 1e-9);
+        }
+
+        // What a plan writes is known beforehand, so disk is held to the bound here; time and memory depend on the machine.
+        Assert.InRange(estimate.GetProperty("ratio").GetProperty("diskBytes").GetDouble(), 0.5, 2);
+        Assert.Contains("planned", console.Error, StringComparison.Ordinal);
+        using var again = new TestConsole(_folder.Path);
+        await again.RunAsync("run", "recipe.yaml", "--json");
+        Assert.Equal(JsonValueKind.Null, again.Json.GetProperty("estimate").GetProperty("ratio").GetProperty("seconds").ValueKind);
+    }
+
+    [Fact]
+    public async Task A_volume_too_small_for_the_job_is_refused_before_anything_is_written()
+    {
+        var before = _folder.Entries.ToList();
+        using var console = new TestConsole(_folder.Path) { Limits = new MachineLimits(long.MaxValue, _ => 1_000) };
+
+        Assert.Equal(ExitCodes.WrongInput, await console.RunAsync("run", "recipe.yaml", "--json"));
+
+        Assert.Equal("disk-too-small", console.Json.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal(before, _folder.Entries);
+    }
+
+    [Fact]
+    public async Task Too_little_memory_is_warned_of_and_reported()
+    {
+        using var console = new TestConsole(_folder.Path) { Limits = new MachineLimits(1 << 20, _ => long.MaxValue) };
+
+        Assert.Equal(ExitCodes.Success, await console.RunAsync("run", "recipe.yaml", "--json"));
+
+        Assert.Contains("not even one slot fits", console.Json.GetProperty("estimate").GetProperty("warnings")[0].GetString(), StringComparison.Ordinal);
+        Assert.Contains("warning", console.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -71,6 +71,36 @@ public sealed class JobReportBuilderTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void No_layer_is_anything_but_compressed_without_a_reason(bool written)
+    {
+        // A layer that never began, one that failed, one skipped, one unsupported, one whose step does not apply.
+        var outline = SampleJobs.Outline(
+            SampleJobs.Layer("/conv1"), SampleJobs.Layer("/conv2"), SampleJobs.Layer("/never"), SampleJobs.Layer("/skipped"), SampleJobs.Layer("/narrow", columns: 9)) with
+        {
+            Unsupported = s_outline.Unsupported,
+        };
+        var recipe = SampleJobs.Recipe(new NmStep(2, 4)) with { Layers = [new LayerRule("/skipped") { Skip = true }] };
+
+        var layers = JobReportBuilder.Build(Planner.Plan(SampleJobs.Request(recipe, outline)), outline, s_summary with { ModelBytes = written ? 1_000 : null }, s_facts).Layers;
+
+        Assert.Equal(6, layers.Count);
+        Assert.Equal(written ? 1 : 0, layers.Count(l => l.Status == "compressed"));
+        Assert.All(layers.Where(l => l.Status != "compressed"), l => Assert.False(string.IsNullOrWhiteSpace(l.Reason), l.Name));
+    }
+
+    [Fact]
+    public void What_was_not_measured_and_what_happened_on_the_way_is_told()
+    {
+        var facts = s_facts with { Incidents = [new Rescue(null, "retry", "attempt 1 of 5 failed")] };
+
+        var report = JobReportBuilder.Build(s_plan, s_outline, s_summary with { LatencyAfterMs = null, Compressed = null }, facts);
+
+        Assert.Equal(["damping-raised", "retry", "latency-not-measured", "metric-not-measured"], report.Rescues.Select(r => r.Kind));
+    }
+
+    [Theory]
     [InlineData("top1", 50.0)]
     [InlineData("top5", 50.0)]
     [InlineData("nll", 0.5)]

@@ -8,7 +8,7 @@ namespace Orchestrator.Worker.Leasing;
 /// <param name="SkewMargin">Time before a lease's end at which its unit stops, if the lease could not be renewed.</param>
 public sealed record WorkerOptions(string Name, string Profile, int Slots, long CacheBytes, TimeSpan HeartbeatEvery, TimeSpan SkewMargin)
 {
-    private const long DefaultCacheBytes = 512L << 20;
+    public const long DefaultCacheBytes = 512L << 20;
 
     public static WorkerOptions Create(string name, string profile, int slots) =>
         new(name, profile, slots, DefaultCacheBytes, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5));

@@ -10,6 +10,7 @@ namespace Orchestrator.Worker.Units;
 internal static class AssembleUnit
 {
     private const string WiderCodes = "wider-codes";
+    private const string OpsetRaised = "opset-raised";
 
     public static async Task<UnitMetrics> RunAsync(AssembleSpec spec, UnitInputs inputs, IUnitContext context, ModelRuntime runtime)
     {
@@ -17,6 +18,7 @@ internal static class AssembleUnit
         var model = ModelPreparation.Prepare(ModelPreparation.Load(bytes.Span, Roles.Model), spec.BatchNorm);
         var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
         var rescues = new List<Rescue>();
+        var opset = model.Opset;
         foreach (var entry in spec.Layers)
         {
             var layer = layers[entry.Layer.Name];
@@ -34,6 +36,8 @@ internal static class AssembleUnit
                 rescues.Add(new Rescue(layer.Name, WiderCodes, reason));
         }
 
+        if (model.Opset != opset)
+            rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: the codes of its weights need an operator that came with it"));
         var written = model.ToBytes();
         // A model that the runtime refuses must not be delivered.
         runtime.Open(written).Dispose();

@@ -1,0 +1,175 @@
+using System.Security.Cryptography;
+using Orchestrator.Compression.Calibration;
+using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Grids;
+using Orchestrator.Compression.Models;
+using Orchestrator.Jobs.Estimates;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Numerics;
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+using Orchestrator.OnnxRuntime;
+
+namespace Orchestrator.Cli.Estimating;
+
+/// <summary>Measures what one core of this machine does a second on the work of a job: the product's own kernels and the model's own graphs, a second in all. Writes nothing.</summary>
+internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
+{
+    /// <summary>Rows that the kernels are measured on; wider ones run at the rate of the widest.</summary>
+    private static readonly int[] s_columns = [32, 128, 384, 768];
+
+    /// <summary>How far the columns of a probe's Hessian are correlated.</summary>
+    private const double CorrelationLength = 8;
+
+    /// <summary>Operations of one trial of a graph: tenths of a second.</summary>
+    private const double TrialOperations = 3e9;
+
+    /// <summary>A larger model is not opened twice for an estimate.</summary>
+    private const long TrialModelBytes = 128L << 20;
+
+    private const int HashedBytes = 8 << 20;
+    private const int GridLength = 2048;
+    private const int GridBits = 4;
+    private const int Trials = 2;
+
+    private KernelSpeed? _kernels;
+
+    /// <summary>Kernels only; graphs run at the rate of a dense product.</summary>
+    public MachineSpeed Kernels() => MachineSpeed.Nominal with
+    {
+        SinglePrecision = Measured.Single,
+        DoublePrecision = Measured.Double,
+        Inversions = Measured.Inversions,
+        GridWeights = Measured.GridWeights,
+        HashBytes = Measured.HashBytes,
+        Forward = Measured.Single[^1].Rate,
+        Statistics = Measured.Single[^1].Rate,
+        Contention = watches.Contention,
+    };
+
+    /// <summary>Kernels, and the plan's first statistics graph and forward pass on a few calibration samples.</summary>
+    /// <param name="model">Read, not changed.</param>
+    public MachineSpeed Of(JobPlan plan, ModelRuntime runtime, OnnxModel model, DataFile calibration)
+    {
+        var speed = Kernels();
+        if (plan.Settings.Model.Length > TrialModelBytes)
+            return speed;
+        var prepared = ModelPreparation.Prepare(model.Clone(), plan.Settings.BatchNorm);
+        var forward = 2.0 * Math.Max(plan.Settings.Macs, 1);
+        var (forwardSeconds, openSeconds) = Trial(runtime, prepared, null, plan, calibration, forward);
+        var statistics = PlanUnits.StatisticsOperations(plan, 0, 1);
+        var names = plan.StatisticsGroups[0].Select(index => plan.Layers[index].Name);
+        var graph = GramGraph.Build(prepared, ModelPartition.Of(prepared), names);
+        var outputs = graph.Targets.SelectMany(target => target.Outputs).Distinct().ToArray();
+        var (statisticsSeconds, _) = Trial(runtime, graph.Model, outputs, plan, calibration, statistics);
+        return speed with { Forward = forward / forwardSeconds, Statistics = statistics / statisticsSeconds, OpenSeconds = openSeconds, Contention = watches.Contention };
+    }
+
+    private KernelSpeed Measured => _kernels ??= new(Eliminations<float>(), Eliminations<double>(), Inversions(), Grids(), Hashing());
+
+    /// <returns>Seconds a sample, and seconds to open the session.</returns>
+    private (double Sample, double Open) Trial(ModelRuntime runtime, OnnxModel model, string[]? outputs, JobPlan plan, DataFile data, double operations)
+    {
+        var started = watches.Start();
+        using var session = runtime.Open(model);
+        var open = watches.Seconds(started);
+        var shards = plan.Settings.CalibrationShards;
+        var samples = (int)Math.Clamp(TrialOperations / operations, 1, shards.Batch);
+        if (session.Inputs.Any(input => input.Shape.Count > 0 && input.Shape[0] > 0))
+            samples = shards.Batch;
+        using var options = new RunOptions();
+        var names = outputs ?? [session.Outputs[0].Name];
+        var best = double.MaxValue;
+        foreach (var batch in DataSet.Match(data, session.Inputs, plan.Settings.Preprocess).Batches(0, samples, samples))
+        {
+            for (var trial = 0; trial < Trials; trial++)
+            {
+                var start = watches.Start();
+                session.Run(batch.Names, batch.Values, names, options).Dispose();
+                best = Math.Min(best, watches.Seconds(start));
+            }
+        }
+
+        return (best / samples, open);
+    }
+
+    private SpeedPoint[] Eliminations<T>()
+        where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+    {
+        var points = new List<SpeedPoint>();
+        foreach (var columns in s_columns)
+        {
+            using var inverse = Correlated<T>(columns);
+            using var elimination = new ObsElimination<T>(columns, width);
+            int[] active = [.. Enumerable.Range(0, columns)];
+            var order = new int[columns];
+            var losses = new double[columns];
+            var seconds = Best(() =>
+            {
+                T[] weights = [.. active.Select(column => T.CreateTruncating(1 + column * 37 % 101))];
+                var start = watches.Start();
+                elimination.Prune(inverse, active, weights, order, losses);
+                return watches.Seconds(start);
+            });
+            points.Add(new SpeedPoint(columns, JobEstimator.EliminationOperations(columns) / seconds));
+        }
+
+        return [.. points];
+    }
+
+    private double Inversions()
+    {
+        const int Columns = 384;
+        using var matrix = Correlated<double>(Columns);
+        using var copy = matrix.Clone();
+        return Math.Pow(Columns, 3) / Best(() =>
+        {
+            matrix.CopyTo(copy);
+            var start = watches.Start();
+            SymmetricInverse.TryInvert(copy, out _, width);
+            return watches.Seconds(start);
+        });
+    }
+
+    private double Grids()
+    {
+        float[] row = [.. Enumerable.Range(0, GridLength).Select(i => MathF.Sin(i * 0.7f) * (1 + i % 13))];
+        return GridLength / Best(() =>
+        {
+            var start = watches.Start();
+            GridFit.Row(row, GridBits, GridKind.Mse, QuantizationScheme.Asymmetric);
+            return watches.Seconds(start);
+        });
+    }
+
+    private double Hashing()
+    {
+        var content = new byte[HashedBytes];
+        return HashedBytes / Best(() =>
+        {
+            var start = watches.Start();
+            SHA256.HashData(content);
+            return watches.Seconds(start);
+        });
+    }
+
+    /// <summary>A positive definite matrix whose neighbouring columns are alike.</summary>
+    private static Matrix<T> Correlated<T>(int columns)
+        where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+    {
+        var matrix = new Matrix<T>(columns, columns);
+        for (var i = 0; i < columns; i++)
+        {
+            for (var j = 0; j < columns; j++)
+                matrix[i, j] = T.CreateTruncating(Math.Exp(-Math.Abs(i - j) / CorrelationLength));
+        }
+
+        return matrix;
+    }
+
+    /// <summary>The first trial also compiles.</summary>
+    private static double Best(Func<double> trial) => Enumerable.Range(0, 1 + Trials).Select(_ => trial()).Skip(1).Min();
+
+    private sealed record KernelSpeed(SpeedPoint[] Single, SpeedPoint[] Double, double Inversions, double GridWeights, double HashBytes);
+}

@@ -1,0 +1,179 @@
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Estimates;
+
+/// <summary>What one unit takes.</summary>
+/// <param name="Seconds">On one core.</param>
+/// <param name="MemoryBytes">While it runs, beside what all units share.</param>
+/// <param name="StatisticsBytes">Sums, Hessians and inverses that it writes.</param>
+/// <param name="OutputBytes">Everything else that it writes.</param>
+internal readonly record struct UnitWork(double Seconds, double MemoryBytes, double StatisticsBytes, double OutputBytes);
+
+/// <summary>(unit, plan, speed) → its work. Follows what the units do (algorithms.md 5), not their nominal costs, which are rounded up to cut them.</summary>
+internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
+{
+    /// <summary>Runs of a latency unit, those that warm up included.</summary>
+    private const int LatencyRuns = 24;
+
+    /// <summary>Layers' outputs that a comparison holds together.</summary>
+    private const double CompareGroupBytes = 64L << 20;
+
+    /// <summary>Simple double-precision operations of one core a second, where memory is the limit.</summary>
+    private const double Streaming = 1.5e9;
+
+    /// <summary>Activations that a session holds beside the largest: its arena grows by doubling.</summary>
+    private const double ArenaSlack = 2;
+
+    private const double Float = sizeof(float);
+    private const double Double = sizeof(double);
+
+    private readonly MachineSpeed _speed = request.Speed;
+    private readonly double _activation = plan.Layers.Max(Activation);
+
+    public UnitWork Of(PlannedUnit unit) => Work(unit) is var work && unit.Cost >= 0
+        ? work with { Seconds = work.Seconds + request.UnitSeconds + (work.StatisticsBytes + work.OutputBytes) / _speed.HashBytes }
+        : work;
+
+    private UnitWork Work(PlannedUnit unit) => unit.Spec switch
+    {
+        GramSpec spec => Gram(spec, unit.Cost),
+        HessianSpec spec => Hessian(plan.Layers[spec.Layer.Index].Shape),
+        InverseSpec spec => Inverse(spec),
+        RowsSpec spec => Rows(spec, unit.Id),
+        SelectSpec spec => Select(spec),
+        AssembleSpec spec => Assemble(spec),
+        EvaluateSpec { Latency: true } => Evaluate(LatencyRuns, 1, plan.Settings.Calibration.Length),
+        EvaluateSpec spec => Evaluate(spec.Count, spec.Batch, plan.Settings.Evaluation?.Length ?? 0),
+        CompareSpec spec => Compare(spec),
+        _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0),
+    };
+
+    private UnitWork Gram(GramSpec spec, double cost)
+    {
+        var layers = spec.Layers.Select(layer => plan.Layers[layer.Index]).ToList();
+        var sums = layers.Sum(layer => HessianBytes(layer.Shape));
+        var unrolled = layers.Max(layer => (double)layer.Positions * layer.Shape.Groups * layer.Shape.Columns);
+        var batches = Math.Ceiling((double)spec.Count / spec.Batch);
+        // Products leave the runtime in float and are added up in double.
+        var seconds = cost / _speed.Statistics + 2 * _speed.OpenSeconds + batches * sums / Double / Streaming;
+        var memory = ArenaSlack * spec.Batch * (unrolled * Float + _activation) + 2 * sums + 2 * plan.Settings.Model.Length;
+        return new UnitWork(seconds, memory, sums, 0);
+    }
+
+    private UnitWork Hessian(LayerShape shape)
+    {
+        var hessian = HessianBytes(shape);
+        var weights = (double)shape.Rows * shape.Columns * Float;
+        return new UnitWork((plan.Settings.CalibrationShards.Count + 2) * hessian / Double / Streaming, 4 * hessian + 3 * weights, hessian, weights);
+    }
+
+    private UnitWork Inverse(InverseSpec spec)
+    {
+        var cube = (double)spec.Groups * spec.Columns * spec.Columns * spec.Columns;
+        var inverse = (double)spec.Groups * spec.Columns * spec.Columns * Double;
+        return new UnitWork(cube / _speed.Inversions + 4 * inverse / Double / Streaming, 6 * inverse, inverse, 0);
+    }
+
+    private UnitWork Rows(RowsSpec spec, string id)
+    {
+        var shape = spec.Layer;
+        double columns = shape.Columns;
+        var layer = LayerOf(id);
+        var density = Density(layer);
+        var kept = spec.StartsPruned ? columns * density : columns;
+        // Loss of the result and of the all-zero row on the undamped Hessian, and the proof of the elimination.
+        var row = 5 * columns * columns / Streaming;
+        row += spec.Phase == RowsPhase.Finish ? FinishRow(layer, id, columns) : Solve(spec, columns, kept);
+        var hessian = HessianBytes(shape);
+        var seconds = spec.Rows * row + 2 * hessian / Double / Streaming;
+        var memory = 4 * hessian + 8 * columns * columns * Double + 6.0 * spec.Rows * columns * Double;
+        return new UnitWork(seconds, memory, 0, RowsBytes(spec));
+    }
+
+    private double Solve(RowsSpec spec, double columns, double kept)
+    {
+        var step = spec.Step;
+        // Without a grid kind the step does not quantize.
+        var grid = step.Bits is null || step.Grid == Recipes.GridKind.MinMax ? 0 : columns / _speed.GridWeights;
+        if (step.Method == "rtn")
+            return grid;
+        var rates = step.Method == "obq" && kept <= SolverPrecision.ObqDoubleColumns ? _speed.DoublePrecision : _speed.SinglePrecision;
+        var left = step is { Keep: { } keep, Group: { } group } ? kept * keep / group : 0;
+        var elimination = Elimination(kept, rates) - (left > 0 ? Elimination(left, rates) : 0);
+        var inversion = spec.StartsPruned ? kept * kept * kept / SpeedPoint.RateAt(_speed.DoublePrecision, kept) : 0;
+        return grid + elimination + inversion;
+    }
+
+    private static double Elimination(double columns, IReadOnlyList<SpeedPoint> rates) => JobEstimator.EliminationOperations(columns) / SpeedPoint.RateAt(rates, columns);
+
+    private double FinishRow(LayerPlan layer, string id, double columns)
+    {
+        var sparsity = layer.Steps[StepOf(id)].Step.Sparsity ?? 0;
+        var kept = columns * (1 - sparsity);
+        return kept * kept * kept / SpeedPoint.RateAt(_speed.DoublePrecision, kept) + 2 * columns * columns / Streaming;
+    }
+
+    private static double RowsBytes(RowsSpec spec)
+    {
+        var weights = (double)spec.Rows * spec.Layer.Columns;
+        var removals = weights / (spec.Step.Size ?? 1);
+        return spec.Phase == RowsPhase.Trace
+            ? removals * (sizeof(int) + sizeof(double))
+            : weights * Float + (spec.Step.Bits is null ? 0 : weights * sizeof(int) + spec.Rows * (Float + sizeof(int)));
+    }
+
+    private static UnitWork Select(SelectSpec spec)
+    {
+        var losses = (double)spec.Layer.Rows * spec.Layer.Columns / spec.Unit;
+        return new UnitWork(losses * Math.Log2(losses + 2) / Streaming, 4 * losses * Double, 0, spec.Layer.Rows * sizeof(int));
+    }
+
+    private UnitWork Assemble(AssembleSpec spec)
+    {
+        var model = (double)plan.Settings.Model.Length;
+        var written = model;
+        foreach (var entry in spec.Layers.Where(entry => entry.Bits is not null))
+        {
+            var shape = plan.Layers[entry.Layer.Index].Shape;
+            written -= (double)shape.Rows * shape.Columns * (Float - (entry.Bits <= 4 ? 0.5 : 1));
+        }
+
+        return new UnitWork(_speed.OpenSeconds + 6 * model / Streaming, 5 * model, 0, Math.Max(written, 0));
+    }
+
+    private UnitWork Evaluate(int samples, int batch, long dataBytes) => new(
+        samples * 2.0 * plan.Settings.Macs / _speed.Forward + 2 * _speed.OpenSeconds + dataBytes / Streaming * 10,
+        ArenaSlack * batch * _activation + 3 * plan.Settings.Model.Length, 0, 0);
+
+    private UnitWork Compare(CompareSpec spec)
+    {
+        var outputs = spec.Layers.Sum(layer => OutputBytes(plan.Layers[layer.Index])) * spec.Batch;
+        var groups = Math.Ceiling(outputs / CompareGroupBytes);
+        var forward = 2 * groups * spec.Count * 2.0 * plan.Settings.Macs / _speed.Forward;
+        var sums = 4 * outputs / Float * Math.Ceiling((double)spec.Count / spec.Batch) / Streaming;
+        return new UnitWork(
+            forward + sums + groups * 3 * _speed.OpenSeconds,
+            2 * (Math.Min(outputs, CompareGroupBytes) + ArenaSlack * spec.Batch * _activation) + 6 * plan.Settings.Model.Length, 0, 0);
+    }
+
+    /// <summary>Input and output of a layer, one sample.</summary>
+    private static double Activation(LayerPlan layer) =>
+        OutputBytes(layer) + (double)layer.Positions * layer.Shape.Columns / layer.Shape.KernelPositions * layer.Shape.Groups * Float;
+
+    private static double OutputBytes(LayerPlan layer) => (double)layer.Positions * layer.Shape.Rows * Float;
+
+    private static double HessianBytes(LayerShape shape) => (double)shape.Groups * shape.Columns * shape.Columns * Double;
+
+    /// <summary>Weights that earlier steps leave.</summary>
+    private static double Density(LayerPlan layer) => layer.Steps.Aggregate(1.0, (density, step) => step.Step switch
+    {
+        { Keep: { } keep, Group: { } group } => Math.Min(density, (double)keep / group),
+        { Sparsity: { } sparsity } => Math.Min(density, 1 - sparsity),
+        _ => density,
+    });
+
+    private LayerPlan LayerOf(string id) => plan.Layers[int.Parse(id.Split('/')[1], System.Globalization.CultureInfo.InvariantCulture)];
+
+    private static int StepOf(string id) => int.Parse(id.Split('/')[3], System.Globalization.CultureInfo.InvariantCulture);
+}
