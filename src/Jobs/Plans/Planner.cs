@@ -10,8 +10,8 @@ public static class Planner
     /// <summary>Statistics of one run of the graph that may be held together, in bytes.</summary>
     internal const long StatisticsBytes = 256L << 20;
 
-    /// <summary>Largest unrolled layer input of one run, in bytes.</summary>
-    internal const long UnrolledBytes = 256L << 20;
+    /// <summary>Largest unrolled layer input of one run, in bytes: the runtime holds several of them at once, and each slot a run of its own.</summary>
+    internal const long UnrolledBytes = 32L << 20;
 
     private const int CalibrationShard = 256;
     private const int EvaluationShard = 2_500;

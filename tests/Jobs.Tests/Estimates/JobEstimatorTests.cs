@@ -129,7 +129,7 @@ public sealed class JobEstimatorTests
     [InlineData(10, 0)]
     [InlineData(74, 0)]
     [InlineData(75, 1)]
-    [InlineData(130, 2)]
+    [InlineData(130, 3)]
     public void The_slots_that_fit(long memory, int slots) =>
         Assert.Equal(slots, new MemoryEstimate(30, 20, 25, "unit").SlotsWithin(memory));
 }
