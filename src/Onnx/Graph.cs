@@ -137,6 +137,16 @@ public sealed class Graph
         return node;
     }
 
+    /// <summary>Stores a constant under its own name, made unique, for nodes that read it as another real type perhaps.</summary>
+    /// <returns>The value to read: the initializer, or a Cast of it.</returns>
+    internal string AddConstant(Tensor tensor, ElementType readAs, Node before)
+    {
+        var stored = AddInitializer(tensor.WithName(UniqueName(tensor.Name))).Name;
+        return tensor.ElementType == readAs
+            ? stored
+            : Add(new Node("Cast", $"{stored}/Cast", [stored], [UniqueName($"{stored}_cast")], NodeAttribute.Int("to", (long)readAs)), before).Output;
+    }
+
     public void Remove(Node node)
     {
         Unlink(node);

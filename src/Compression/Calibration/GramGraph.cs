@@ -34,7 +34,7 @@ public sealed class GramGraph
     public static GramGraph Build(OnnxModel model, ModelPartition partition, IEnumerable<string> layers)
     {
         Layer[] chosen = [.. layers.Select(name => partition.Find(name) ?? throw new ArgumentException($"The model has no layer '{name}'.", nameof(layers)))];
-        var builder = GraphBuilder.Extract(model, chosen.SelectMany(layer => layer.Nodes.Select(node => ProductGraph.InputOf(layer, node))));
+        var builder = GraphBuilder.Extract(model, chosen.SelectMany(layer => layer.Nodes.Select(layer.InputOf)));
         var products = new ProductGraph(builder, partition.Shapes);
         var targets = new List<GramTarget>();
         foreach (var layer in chosen)

@@ -20,9 +20,6 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
     /// <summary>Layers with one input and one geometry, as at a branch, share their product.</summary>
     private readonly Dictionary<string, string> _products = [];
 
-    /// <summary>The value that feeds a node of the layer.</summary>
-    public static string InputOf(Layer layer, Node node) => node.Inputs[layer.Kind == LayerKind.FeaturesBeforeLast ? 1 : 0];
-
     /// <summary>
     /// X·Xᵀ of one node as [columns, columns], or [groups, columns, columns] for a grouped convolution, in float32. Zero padding is part
     /// of X; its rows are in the order (ci, kernel position).
@@ -31,19 +28,23 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
     /// <exception cref="InputException">The size of the inputs cannot be known.</exception>
     public string Product(Layer layer, Node node)
     {
-        var input = InputOf(layer, node);
+        var input = layer.InputOf(node);
         switch (layer.Kind)
         {
             case LayerKind.Convolution:
                 return Convolution(layer, node, input);
             case LayerKind.FeaturesLast:
                 var tokens = builder.Reshape(Real(layer, input), -1, layer.Columns);
-                return builder.Gemm(tokens, tokens, transA: true);
+                return Scaled(builder.Gemm(tokens, tokens, transA: true), layer.Alpha);
             default:
                 var features = builder.Reshape(builder.Transpose(Real(layer, input), FeaturesFirst(node, input)), layer.Columns, -1);
-                return Square(features, layer.Columns);
+                return Scaled(Square(features, layer.Columns), layer.Alpha);
         }
     }
+
+    /// <summary>A factor of the layer is a factor of its inputs.</summary>
+    private string Scaled(string product, float alpha) =>
+        alpha == 1 ? product : builder.Binary("Mul", product, builder.Scalar(alpha * alpha));
 
     private string Convolution(Layer layer, Node node, string input)
     {
@@ -150,13 +151,14 @@ internal sealed class ProductGraph(GraphBuilder builder, InferredShapes shapes)
     }
 
     private string Real(Layer layer, string input) =>
-        layer.Weight.Tensor.ElementType == ElementType.Float32 ? input : builder.Cast(input, ElementType.Float32);
+        layer.Weight.ReadAs == ElementType.Float32 ? input : builder.Cast(input, ElementType.Float32);
 
     private IEnumerable<long> FeaturesFirst(Node node, string input)
     {
         var rank = shapes.Find(input)?.Count
             ?? throw new InputException("layer-geometry", node.Name, $"The number of dimensions of '{input}', which feeds '{node.Name}', is not known.", "Skip the layer, or export the model with shapes.");
-        return Enumerable.Range(0, rank).Where(axis => axis != rank - 2).Prepend(rank - 2).Select(axis => (long)axis);
+        // A vector is a single position.
+        return rank == 1 ? [0] : Enumerable.Range(0, rank).Where(axis => axis != rank - 2).Prepend(rank - 2).Select(axis => (long)axis);
     }
 
     private static string Text(IReadOnlyList<long> numbers) => string.Join(',', numbers);

@@ -63,10 +63,10 @@ public sealed class Evaluator(Session model, Session? reference, Metric metric)
     {
         using var results = model.Run(samples.Names, samples.Values, [model.Outputs[0].Name], options);
         if (reference is null || !metric.NeedsReference)
-            return metric.Sum(subject, samples.Count, results[0].AsSpan<float>(), [], samples.Labels);
+            return metric.Sum(subject, samples.Count, RealValues.Of(results[0], model.Outputs[0].Name), [], samples.Labels);
         using var wanted = reference.Run(samples.Names, samples.Values, [reference.Outputs[0].Name], options);
         if (wanted[0].ElementCount != results[0].ElementCount)
             throw new InputException("outputs-differ", reference.Outputs[0].Name, "The two models' outputs have different shapes.", "Compare a model with the one it was made from.");
-        return metric.Sum(subject, samples.Count, results[0].AsSpan<float>(), wanted[0].AsSpan<float>(), samples.Labels);
+        return metric.Sum(subject, samples.Count, RealValues.Of(results[0], model.Outputs[0].Name), RealValues.Of(wanted[0], reference.Outputs[0].Name), samples.Labels);
     }
 }

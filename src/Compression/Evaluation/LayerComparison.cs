@@ -48,7 +48,7 @@ public static class LayerComparison
             using var expected = floatSession.Run(samples.Names, samples.Values, outputs, options);
             using var actual = compressedSession.Run(samples.Names, samples.Values, outputs, options);
             for (var i = 0; i < group.Length; i++)
-                sums[i].Add(expected[i].AsSpan<float>(), actual[i].AsSpan<float>());
+                sums[i].Add(RealValues.Of(expected[i], outputs[i]), RealValues.Of(actual[i], outputs[i]));
         }
 
         return [.. group.Select((layer, i) => sums[i].ToCheck(layer.Name))];

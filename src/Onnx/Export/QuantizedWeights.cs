@@ -77,52 +77,22 @@ public static class QuantizedWeights
     private static void Write(Layer layer, ElementType type, ShiftedCodes fitted, ReadOnlySpan<float> scales)
     {
         var (graph, weight, name) = (layer.Graph, layer.Weight, layer.Weight.Storage);
-        var (realType, shape) = (weight.Tensor.ElementType, weight.Tensor.Shape);
+        var (realType, shape) = (weight.ReadAs, weight.Tensor.Shape);
         var stored = layer.IsTransposed ? LayerMatrix.Transpose<int>(fitted.Codes, layer.Rows, layer.Columns) : fitted.Codes;
         var quantized = graph.AddInitializer(Tensor.FromCodes(graph.UniqueName($"{name}_quantized"), type, shape, stored));
         var scale = graph.AddInitializer(Tensor.FromFloats(graph.UniqueName($"{name}_scale"), [layer.Rows], scales));
         var zero = graph.AddInitializer(Tensor.FromCodes(graph.UniqueName($"{name}_zero_point"), type, [layer.Rows], fitted.Zeros));
 
-        var first = layer.Nodes.MinBy(n => IndexOf(graph, n))!;
+        var first = layer.FirstNode;
         var value = Added(graph, first, "DequantizeLinear", [quantized.Name, scale.Name, zero.Name], name, NodeAttribute.Int("axis", layer.RowAxis));
         if (realType != ElementType.Float32)
             value = Added(graph, first, "Cast", [value], name, NodeAttribute.Int("to", (long)realType));
 
         foreach (var node in layer.Nodes)
             node.SetInput(layer.WeightInput, value);
-        Drop(graph, weight);
+        weight.RemoveUnread();
     }
 
     private static string Added(Graph graph, Node before, string opType, IEnumerable<string> inputs, string weight, NodeAttribute attribute) =>
         graph.Add(new Node(opType, graph.UniqueName($"{before.Name}/{opType}"), inputs, [graph.UniqueName($"{weight}_dequantized")], attribute), before).Output;
-
-    private static int IndexOf(Graph graph, Node node)
-    {
-        for (var i = 0; i < graph.Nodes.Count; i++)
-            if (graph.Nodes[i] == node)
-                return i;
-        return int.MaxValue;
-    }
-
-    /// <summary>Removes the float weight where nothing else reads it, with the Identity nodes that led to it.</summary>
-    private static void Drop(Graph graph, WeightView weight)
-    {
-        if (weight.IsExposed || weight.Uses.Count > 0)
-            return;
-        for (var dead = Dangling(graph, weight); dead is not null; dead = Dangling(graph, weight))
-            graph.Remove(dead);
-        if (weight.ConstantNode is { } constant)
-            graph.Remove(constant);
-        else
-            graph.RemoveInitializer(weight.Storage);
-    }
-
-    private static Node? Dangling(Graph graph, WeightView weight)
-    {
-        var value = weight.Storage;
-        Node? last = null;
-        while (graph.Uses(value) is [var use, ..])
-            (last, value) = (use.Node, use.Node.Output);
-        return last;
-    }
 }

@@ -5,10 +5,10 @@ public enum LayerKind
     /// <summary>Conv: activations [N, C, spatial…], weight [Co, Ci/g, k…].</summary>
     Convolution = 1,
 
-    /// <summary>Gemm, or MatMul with the constant on the right: activations […, columns], the last axis holds the features.</summary>
+    /// <summary>Gemm or MatMul on activations […, columns]: the last axis holds the features, as with the constant on the right.</summary>
     FeaturesLast = 2,
 
-    /// <summary>MatMul with the constant on the left: activations […, columns, positions], the last axis but one holds the features.</summary>
+    /// <summary>Gemm or MatMul on activations […, columns, positions]: the last axis but one holds the features, as with the constant on the left.</summary>
     FeaturesBeforeLast = 3,
 }
 
@@ -24,7 +24,8 @@ public sealed class Layer
         Weight = weight;
         IsTransposed = isTransposed;
         var shape = weight.Tensor.Shape;
-        Rows = (int)(isTransposed ? shape[1] : shape[0]);
+        RowAxis = kind == LayerKind.Convolution ? 0 : shape.Count - (isTransposed ? 1 : 2);
+        Rows = (int)shape[RowAxis];
         Columns = (int)(weight.Tensor.Count / Math.Max(1, Rows));
         Groups = kind == LayerKind.Convolution ? (int)node.Int("group", 1) : 1;
         KernelPositions = kind == LayerKind.Convolution ? (int)shape.Skip(2).Aggregate(1L, (a, d) => a * d) : 1;
@@ -62,10 +63,13 @@ public sealed class Layer
     public bool IsTransposed { get; }
 
     /// <summary>The axis of the stored tensor that counts the rows.</summary>
-    public int RowAxis => IsTransposed ? 1 : 0;
+    public int RowAxis { get; }
+
+    /// <summary>What a Gemm multiplies the product by; 1 for the others.</summary>
+    public float Alpha { get; init; } = 1;
 
     /// <summary>Value that feeds the layer.</summary>
-    public string Input => Node.Inputs[Kind == LayerKind.FeaturesBeforeLast ? 1 : 0];
+    public string Input => InputOf(Node);
 
     public string Output => Node.Output;
 
@@ -83,6 +87,19 @@ public sealed class Layer
 
     /// <summary>The node and those that share its weight.</summary>
     public IEnumerable<Node> Nodes => SharedWith.Prepend(Node);
+
+    /// <summary>The first of <see cref="Nodes"/> in the graph as it is now.</summary>
+    internal Node FirstNode
+    {
+        get
+        {
+            var own = Nodes.ToHashSet();
+            return Graph.Nodes.First(own.Contains);
+        }
+    }
+
+    /// <summary>Value that feeds one of the layer's nodes.</summary>
+    public string InputOf(Node node) => node.Inputs[1 - WeightInput];
 
     public override string ToString() => $"{Name}: {OpType} [{Rows} × {Columns}]";
 }

@@ -8,9 +8,12 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
     /// <summary>More columns of one sample than memory holds; sizes that a file claims beyond it are taken for unknown.</summary>
     private const long MaxPositions = int.MaxValue;
 
+    private const string NotAMatrix = "its weight is not a matrix";
     private const string Recurrent = "recurrent layers are not supported";
     private const string Quantized = "it computes on quantized numbers already";
+    private const string QuantizedWeight = "its weight is quantized already";
 
+    private readonly HashSet<string> _fed = FedValues(model.Graph);
     private readonly List<Layer> _layers = [];
     private readonly List<UnsupportedLayer> _unsupported = [];
 
@@ -67,7 +70,7 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
     {
         if (model.CallsFunction(node))
             Leave(node, "layers inside a function of the model are not supported");
-        else if (HasWeight(node))
+        else if (node.Inputs.Any(i => WeightView.Find(Graph, i) is { Tensor: { Shape.Count: >= 2 } tensor } && tensor.ElementType != ElementType.Text))
             Leave(node, $"the operator {node.Domain}.{node.OpType} is not known");
     }
 
@@ -89,35 +92,44 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
 
     private void Gemm(Node node)
     {
-        if (WeightView.Find(Graph, node.Input(1)) is null && WeightView.Find(Graph, node.Input(0)) is null)
+        if (WeightSide(node) is not { } side || Weight(node, side) is not { } weight)
             return;
-        if (WeightView.Find(Graph, node.Input(0)) is not null)
-            Leave(node, "its constant stands on the left");
-        else if (Weight(node, 1) is not { } weight)
-            return;
-        else if (node.Int("transA", 0) != 0)
-            Leave(node, "Gemm with transA is not supported");
-        else if (node.Float("alpha", 1) != 1)
-            Leave(node, "Gemm with an alpha other than 1 is not supported");
-        else if (weight.Tensor.Shape.Count != 2)
-            Leave(node, "its weight is not a matrix");
+        var (transA, transB, alpha) = (node.Int("transA", 0) != 0, node.Int("transB", 0) != 0, node.Float("alpha", 1));
+        if (weight.Tensor.Shape.Count != 2)
+            Leave(node, NotAMatrix);
+        else if (alpha == 0 || !float.IsFinite(alpha))
+            Leave(node, $"its alpha is {alpha}");
+        else if (side == 1)
+            Add(new Layer(Graph, node, transA ? LayerKind.FeaturesBeforeLast : LayerKind.FeaturesLast, 1, weight, isTransposed: !transB) { Alpha = alpha });
         else
-            Add(new Layer(Graph, node, LayerKind.FeaturesLast, 1, weight, isTransposed: node.Int("transB", 0) == 0));
+            Add(new Layer(Graph, node, transB ? LayerKind.FeaturesLast : LayerKind.FeaturesBeforeLast, 0, weight, isTransposed: transA) { Alpha = alpha });
     }
 
     private void MatMul(Node node)
     {
-        var (left, right) = (WeightView.Find(Graph, node.Input(0)), WeightView.Find(Graph, node.Input(1)));
-        if (left is null == right is null)
+        if (WeightSide(node) is not { } side || Weight(node, side) is not { } weight)
             return;
-        var side = left is null ? 1 : 0;
-        if (Weight(node, side) is not { } weight)
-            return;
-        if (weight.Tensor.Shape.Count != 2)
-            Leave(node, "its weight is not a matrix");
+        var shape = weight.Tensor.Shape;
+        if (shape.Count < 2 || shape.SkipLast(2).Any(d => d != 1))
+            Leave(node, NotAMatrix);
         else
             Add(new Layer(Graph, node, side == 1 ? LayerKind.FeaturesLast : LayerKind.FeaturesBeforeLast, side, weight, isTransposed: side == 1));
     }
+
+    /// <summary>Which input of a product is its weight; null where both are activations, or constants.</summary>
+    private int? WeightSide(Node node)
+    {
+        var (left, right) = (WeightView.Find(Graph, node.Input(0)), WeightView.Find(Graph, node.Input(1)));
+        if (left is null != right is null)
+            return left is null ? 1 : 0;
+        if (left is null && (IsDequantized(node.Input(0)) || IsDequantized(node.Input(1))))
+            Leave(node, QuantizedWeight);
+        return null;
+    }
+
+    /// <summary>Whether a value is a constant behind DequantizeLinear.</summary>
+    private bool IsDequantized(string? value) =>
+        value is not null && Graph.Producer(value) is { } node && node.Is("DequantizeLinear") && WeightView.Find(Graph, node.Input(0)) is not null;
 
     /// <summary>The weight, where it is one that we read; otherwise the node is left alone.</summary>
     private WeightView? Weight(Node node, int input)
@@ -125,7 +137,7 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
         if (WeightView.Find(Graph, node.Input(input)) is not { } weight)
         {
             var producer = node.Input(input) is { } name ? Graph.Producer(name) : null;
-            Leave(node, producer?.OpType == "DequantizeLinear" ? "its weight is quantized already" : "its weight is computed, not constant");
+            Leave(node, producer?.OpType == "DequantizeLinear" ? QuantizedWeight : "its weight is computed, not constant");
             return null;
         }
         if (node.Input(0) is null || node.Input(1) is null)
@@ -153,6 +165,11 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
 
     private void Add(Layer layer)
     {
+        if (!_fed.Contains(layer.Input))
+        {
+            Leave(layer.Node, "its input does not depend on the model's inputs");
+            return;
+        }
         layer.Positions = Positions(layer);
         _layers.Add(layer);
     }
@@ -161,12 +178,10 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
     {
         if (shapes.Find(layer.Output) is not { } y)
             return -1;
-        var positions = layer.Kind switch
-        {
-            LayerKind.Convolution => Product([y[0], .. y.Skip(2)]),
-            LayerKind.FeaturesLast => Product(y.Take(y.Count - 1)),
-            _ => y.Count < 2 ? Product(y) : Product(y.Take(y.Count - 2).Append(y[^1])),
-        };
+        // The output's rows lie where the weight's do: last with the weight on the right, last but one on the left.
+        var positions = layer.Kind == LayerKind.Convolution ? Product([y[0], .. y.Skip(2)])
+            : layer.WeightInput == 1 || y.Count < 2 ? Product(y.Take(y.Count - 1))
+            : Product(y.Take(y.Count - 2).Append(y[^1]));
         return positions < 0 ? -1 : Math.Max(1, positions / shapes.SamplesPerRun);
     }
 
@@ -174,10 +189,19 @@ internal sealed class LayerFinder(OnnxModel model, InferredShapes shapes)
     private static long Product(IEnumerable<long> dims) =>
         dims.Aggregate(1L, (a, d) => a < 0 || d < 0 || Math.BigMul(a, d) > MaxPositions ? -1 : a * d);
 
+    /// <summary>The values that the graph's inputs reach.</summary>
+    private static HashSet<string> FedValues(Graph graph)
+    {
+        var fed = new HashSet<string>(graph.Inputs.Select(i => i.Name), StringComparer.Ordinal);
+        foreach (var node in graph.Nodes.Where(n => n.Inputs.Concat(n.Captured).Any(fed.Contains)))
+            fed.UnionWith(node.Outputs);
+        return fed;
+    }
+
     /// <summary>Nodes that read one storage in one way become one layer, named after the first.</summary>
     private List<Layer> Shared()
     {
-        var groups = _layers.GroupBy(l => (l.Weight.Storage, l.Kind, l.IsTransposed, l.Groups)).ToList();
+        var groups = _layers.GroupBy(l => (l.Weight.Storage, l.Weight.ReadAs, l.Kind, l.WeightInput, l.IsTransposed, l.Groups, l.Alpha)).ToList();
         var layers = new List<Layer>();
         foreach (var group in groups)
         {

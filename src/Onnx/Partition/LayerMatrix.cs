@@ -8,12 +8,15 @@ public static class LayerMatrix
 {
     public static float[] Read(Layer layer)
     {
-        var values = layer.Weight.Tensor.ReadFloats();
+        var (stored, readAs) = (layer.Weight.Tensor, layer.Weight.ReadAs);
+        var values = readAs.Bits() < stored.ElementType.Bits()
+            ? Tensor.FromReals(stored.Name, readAs, stored.Shape, stored.ReadDoubles()).ReadFloats()
+            : stored.ReadFloats();
         return layer.IsTransposed ? Transpose(values, layer.Columns, layer.Rows) : values;
     }
 
     /// <summary>
-    /// Puts the matrix in place of the weight, rounded to the weight's element type, for the layer's own nodes. Nodes of another kind that
+    /// Puts the matrix in place of the weight, rounded to the type the weight is stored in, for the layer's own nodes. Nodes of another kind that
     /// read the same storage keep what they had.
     /// </summary>
     /// <exception cref="OnnxException">The matrix has another size.</exception>
@@ -49,9 +52,9 @@ public static class LayerMatrix
             graph.ReplaceInitializer(layer.Weight.Storage, tensor);
             return;
         }
-        var name = graph.UniqueName(layer.Weight.Storage);
-        graph.AddInitializer(tensor.WithName(name));
+        var value = graph.AddConstant(tensor, layer.Weight.ReadAs, before: layer.FirstNode);
         foreach (var node in own)
-            node.SetInput(layer.WeightInput, name);
+            node.SetInput(layer.WeightInput, value);
+        layer.Weight.RemoveUnread();
     }
 }

@@ -7,12 +7,6 @@ namespace Orchestrator.Onnx.Passes;
 /// </summary>
 public sealed class FoldBatchNorm : IPass
 {
-    /// <summary>
-    /// Copies of shared weights may add this much to what the model's constants take already: a file of a few hundred nodes that share one
-    /// large weight must not become many of it.
-    /// </summary>
-    private const long MaxCopied = 256L << 20;
-
     public string Name => "fold-batch-norm";
 
     public PassEffect Effect => PassEffect.Nodes | PassEffect.Constants | PassEffect.Weights;
@@ -21,7 +15,7 @@ public sealed class FoldBatchNorm : IPass
     {
         var graph = model.Graph;
         var changed = false;
-        var copied = new CopyBudget(MaxCopied + graph.Initializers.Sum(t => t.ByteCount));
+        var copied = CopyBudget.Of(graph);
         foreach (var norm in graph.Nodes.Where(n => n.Is("BatchNormalization")).ToList())
             changed |= Fold(graph, norm, copied);
         return changed;
@@ -36,7 +30,7 @@ public sealed class FoldBatchNorm : IPass
             || WeightAxis.OfOutput(layer, weight.Tensor) is not { } axis || Affine.Of(graph, norm, axis.Channels) is not { } affine)
             return false;
         var beta = layer.Is("Gemm") ? layer.Float("beta", 1) : 1;
-        if (Bias(graph, layer, axis.Channels) is not { } bias || (!IsOwn(graph, layer, 1, weight) && !copied.Take(weight.Tensor.ByteCount)))
+        if (Bias(graph, layer, axis.Channels) is not { } bias || (!IsOwn(graph, weight) && !copied.Take(weight.Tensor.ByteCount)))
             return false;
 
         var values = weight.Tensor.ReadDoubles();
@@ -45,14 +39,13 @@ public sealed class FoldBatchNorm : IPass
         for (var c = 0; c < bias.Length; c++)
             bias[c] = affine.Shift[c] + (affine.Factor[c] * beta * bias[c]);
 
-        var type = weight.Tensor.ElementType;
         var old = WeightView.Find(graph, layer.Input(2));
-        var foldedWeight = Tensor.FromReals(weight.Storage, type, weight.Tensor.Shape, values);
-        var foldedBias = Tensor.FromReals(old?.Storage ?? $"{layer.Name}.bias", type, [bias.Length], bias);
+        var foldedWeight = Tensor.FromReals(weight.Storage, weight.Tensor.ElementType, weight.Tensor.Shape, values);
+        var foldedBias = Tensor.FromReals(old?.Storage ?? $"{layer.Name}.bias", (old ?? weight).Tensor.ElementType, [bias.Length], bias);
         if ((!foldedWeight.IsFinite() && weight.Tensor.IsFinite()) || !foldedBias.IsFinite())
             return false;
-        Store(graph, layer, 1, weight, foldedWeight);
-        Store(graph, layer, 2, old, foldedBias);
+        Store(graph, layer, 1, weight, foldedWeight, weight.ReadAs);
+        Store(graph, layer, 2, old, foldedBias, weight.ReadAs);
         if (layer.Is("Gemm"))
             layer.RemoveAttribute("beta");
 
@@ -82,31 +75,17 @@ public sealed class FoldBatchNorm : IPass
     }
 
     /// <summary>Puts the tensor under the old name where the layer was its only reader, otherwise beside it under a new one.</summary>
-    private static void Store(Graph graph, Node layer, int input, WeightView? old, Tensor tensor)
+    private static void Store(Graph graph, Node layer, int input, WeightView? old, Tensor tensor, ElementType readAs)
     {
-        if (old is not null && IsOwn(graph, layer, input, old))
-        {
+        if (old is not null && IsOwn(graph, old))
             graph.ReplaceInitializer(old.Storage, tensor);
-            return;
-        }
-        var name = graph.UniqueName(tensor.Name);
-        graph.AddInitializer(tensor.WithName(name));
-        layer.SetInput(input, name);
+        else
+            layer.SetInput(input, graph.AddConstant(tensor, readAs, before: layer));
     }
 
-    private static bool IsOwn(Graph graph, Node layer, int input, WeightView view) =>
-        view.ConstantNode is null && view.Storage == layer.Input(input) && graph.Uses(view.Storage).Count == 1 && !view.IsExposed;
-
-    private sealed class CopyBudget(long left)
-    {
-        public bool Take(long bytes)
-        {
-            if (bytes > left)
-                return false;
-            left -= bytes;
-            return true;
-        }
-    }
+    /// <summary>Whether one layer alone reads the tensor, through Identity and Cast nodes perhaps.</summary>
+    private static bool IsOwn(Graph graph, WeightView view) =>
+        view.ConstantNode is null && graph.Uses(view.Storage).Count == 1 && view.Uses.Count == 1 && !view.IsExposed;
 
     /// <param name="Factor">f per channel.</param>
     /// <param name="Shift">β − f·μ per channel.</param>

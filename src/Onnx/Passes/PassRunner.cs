@@ -12,8 +12,8 @@ public static class PassRunner
     /// <summary>What every model goes through before it is split into layers. Batch norms are folded on demand.</summary>
     public static IReadOnlyList<IPass> Preparation(bool foldBatchNorms) =>
         foldBatchNorms
-            ? [new RemoveIdentities(), new DeduplicateConstants(), new FoldBatchNorm(), new RemoveDeadCode()]
-            : [new RemoveIdentities(), new DeduplicateConstants(), new RemoveDeadCode()];
+            ? [new FoldWeightLayout(), new RemoveIdentities(), new DeduplicateConstants(), new FoldBatchNorm(), new RemoveDeadCode()]
+            : [new FoldWeightLayout(), new RemoveIdentities(), new DeduplicateConstants(), new RemoveDeadCode()];
 
     /// <exception cref="OnnxException">A pass did what it does not declare, or left the graph broken; lists the passes before it.</exception>
     public static IReadOnlyList<PassRun> Run(OnnxModel model, params IEnumerable<IPass> passes)

@@ -179,8 +179,12 @@ public sealed class ModelPartitionTests
         var x = builder.Input("x", ElementType.Float32, -1, 2, 8, 8);
         var up = builder.Add("ConvTranspose", [x, Weight(builder, "up", 2, 2, 2, 2)]);
         var computed = builder.Add("Conv", [x, builder.Binary("Add", Weight(builder, "a", 2, 2, 1, 1), Weight(builder, "b", 2, 2, 1, 1))]);
-        var scaled = builder.Add("Gemm", [builder.Reshape(x, -1, 128), Weight(builder, "s", 128, 3)], NodeAttribute.Float("alpha", 2));
-        foreach (var value in new[] { up, computed, scaled })
+        var scaled = builder.Add("Gemm", [builder.Reshape(x, -1, 128), Weight(builder, "s", 128, 3)], NodeAttribute.Float("alpha", 0));
+        var batched = builder.MatMul(x, Weight(builder, "h", 2, 8, 8));
+        var quantized = builder.MatMul(x, builder.Add("DequantizeLinear", [builder.Constant(Tensor.FromCodes("q", ElementType.UInt8, [8, 8], new int[64])), builder.Scalar(1)]));
+        var still = builder.Gemm(Weight(builder, "left", 2, 2), Weight(builder, "right", 2, 2));
+        var fixedInput = builder.MatMul(builder.Add("Relu", [Weight(builder, "table", 2, 2)]), Weight(builder, "w", 2, 2));
+        foreach (var value in new[] { up, computed, scaled, batched, quantized, still, fixedInput })
             builder.Output(value);
 
         var partition = ModelPartition.Of(builder.Build());
@@ -190,7 +194,10 @@ public sealed class ModelPartitionTests
             [
                 ("ConvTranspose", "transposed and deformable convolutions are not supported"),
                 ("Conv", "its weight is computed, not constant"),
-                ("Gemm", "Gemm with an alpha other than 1 is not supported"),
+                ("Gemm", "its alpha is 0"),
+                ("MatMul", "its weight is not a matrix"),
+                ("MatMul", "its weight is quantized already"),
+                ("MatMul", "its input does not depend on the model's inputs"),
             ],
             partition.Unsupported.Select(u => (u.Node.OpType, u.Reason)));
     }

@@ -27,10 +27,10 @@ internal sealed record Network(string Name, string File)
         new("silero-vad-4-wakeword", WakeWord + "silero_vad.onnx") { Shapes = Silero, SampleRate = true },
         new("silero-vad-5", Vad + "silero_vad_v5.onnx") { Shapes = Silero, SampleRate = true },
         new("silero-vad-6", Vad + "silero_vad_v6.onnx") { Shapes = Silero, SampleRate = true },
-        new("mlsd-320-large", Mlsd + "mlsd_320x320_large.onnx"),
-        new("mlsd-320-tiny", Mlsd + "mlsd_320x320_tiny.onnx"),
-        new("mlsd-512-large", Mlsd + "mlsd_512x512_large.onnx"),
-        new("mlsd-512-tiny", Mlsd + "mlsd_512x512_tiny.onnx"),
+        new("mlsd-320-large", Mlsd + "mlsd_320x320_large.onnx") { IsImage = true },
+        new("mlsd-320-tiny", Mlsd + "mlsd_320x320_tiny.onnx") { IsImage = true },
+        new("mlsd-512-large", Mlsd + "mlsd_512x512_large.onnx") { IsImage = true },
+        new("mlsd-512-tiny", Mlsd + "mlsd_512x512_tiny.onnx") { IsImage = true },
         new("wakeword-melspectrogram", WakeWord + "melspectrogram.onnx") { Shapes = new() { ["input"] = [1, 4000] } },
         new("wakeword-embedding", WakeWord + "embedding_model.onnx"),
         new("wakeword-alexa", WakeWord + "alexa_v0.1.onnx"),
@@ -52,6 +52,9 @@ internal sealed record Network(string Name, string File)
     /// <summary>Whether an input <c>sr</c> wants the sample rate in Hz.</summary>
     public bool SampleRate { get; init; }
 
+    /// <summary>Whether it takes pixels from 0 to 255; around 0 this one sees a flat image, and its outputs are rounding errors.</summary>
+    public bool IsImage { get; init; }
+
     public static Network Named(string name) => All.Single(network => network.Name == name);
 
     public static TheoryData<string> Names() => [.. All.Select(network => network.Name)];
@@ -62,6 +65,7 @@ internal sealed record Network(string Name, string File)
     {
         Size = Size,
         Shapes = Shapes,
+        IsImage = IsImage,
         Constants = SampleRate ? new Dictionary<string, long> { ["sr"] = 16000 } : [],
     };
 

@@ -74,4 +74,23 @@ public sealed class NetworkTests : IDisposable
             Expect.Nothing(isRounded ? Comparison.Difference(expected, actual, Rounding) : Comparison.BitDifference(expected, actual));
         }
     }
+
+    /// <summary>Every layer, written as 8-bit integers, computes what its rounded float values do.</summary>
+    [NetworkTheory]
+    [MemberData(nameof(Names))]
+    public void Integer_weights_compute_what_their_float_values_do(string name)
+    {
+        var network = Network.Named(name);
+        var integers = OnnxModel.Load(network.Bytes());
+        PassRunner.Run(integers, PassRunner.Preparation(foldBatchNorms: true));
+        var reals = integers.Clone();
+        foreach (var (integer, real) in ModelPartition.Of(integers).Layers.Zip(ModelPartition.Of(reals).Layers).ToList())
+        {
+            var (codes, scales, zeros) = Codes.Nearest(LayerMatrix.Read(integer), integer.Rows, bits: 8);
+            LayerMatrix.Write(real, QuantizedWeights.Dequantize(codes, scales, zeros));
+            Assert.Null(QuantizedWeights.Apply(integers, integer, codes, scales, zeros, bits: 8).Reason);
+        }
+
+        Expect.Nothing(Comparison.Difference(_plain.Run(reals.ToBytes(), network.Feeds()), _plain.Run(integers.ToBytes(), network.Feeds()), Rounding));
+    }
 }
