@@ -11,7 +11,7 @@ public readonly record struct ValueUse(Node Node, int InputIndex);
 /// The main graph of a model, open to edits. Nodes are in topological order, their names are unique; producers and uses of every value
 /// are kept right under edits made through this class and <see cref="Node"/>.
 /// </summary>
-public sealed class Graph
+public sealed partial class Graph
 {
     private readonly GraphProto _proto;
     private readonly List<Node> _nodes = [];
@@ -135,16 +135,6 @@ public sealed class Graph
         _nodes.Insert(before is null ? _nodes.Count : _nodes.IndexOf(before), node);
         Link(node);
         return node;
-    }
-
-    /// <summary>Stores a constant under its own name, made unique, for nodes that read it as another real type perhaps.</summary>
-    /// <returns>The value to read: the initializer, or a Cast of it.</returns>
-    internal string AddConstant(Tensor tensor, ElementType readAs, Node before)
-    {
-        var stored = AddInitializer(tensor.WithName(UniqueName(tensor.Name))).Name;
-        return tensor.ElementType == readAs
-            ? stored
-            : Add(new Node("Cast", $"{stored}/Cast", [stored], [UniqueName($"{stored}_cast")], NodeAttribute.Int("to", (long)readAs)), before).Output;
     }
 
     public void Remove(Node node)

@@ -109,6 +109,12 @@ public sealed class Node
 
     public override string ToString() => $"{OpType} '{Name}' ({string.Join(", ", Inputs)}) → ({string.Join(", ", Outputs)})";
 
+    /// <summary>The nodes of all graphs in the attributes, nested ones included. They belong to no <see cref="Graph"/>.</summary>
+    internal IEnumerable<Node> Bodies => Subgraphs.SelectMany(g => g.Node).Select(proto => new Node(proto)).SelectMany(n => n.Bodies.Prepend(n));
+
+    /// <summary>For when a graph in an attribute was edited.</summary>
+    internal void ForgetCaptured() => _captured = null;
+
     internal void RenameCaptured(string from, string to)
     {
         foreach (var graph in Subgraphs)

@@ -15,25 +15,41 @@ internal static class OpsetChecks
     public static string? DropoutMask(UpgradeContext context, Node node) =>
         node.Outputs.Skip(1).Any(o => o.Length > 0 && IsRead(context.Graph, o)) ? "its mask changed type and is read" : null;
 
-    /// <summary>Before operator set 11 enlarging took the element below and shrinking the one above; only the first has a name since.</summary>
-    public static string? OldResize(UpgradeContext context, Node node)
+    /// <summary>Before operator set 11 the nearest element was the one below where a Resize enlarged, and the one above where it shrank.</summary>
+    public static string? OldResize(UpgradeContext context, Node node) => node.Text("mode", "nearest") switch
     {
-        var scales = node.Floats("scales") ?? WeightView.Find(context.Graph, node.Input(1))?.Tensor.ReadFloats();
-        if (scales is null)
-            return "its scales are computed";
-        if (scales.Any(s => s < 1))
-            return "it shrinks its input, with a rounding that newer versions have no name for";
-        return node.Text("mode", "nearest") is "nearest" or "linear" ? null : $"its mode '{node.Text("mode", "")}' is not known";
+        "linear" => null,
+        "nearest" when node.Is("Upsample") || OldScales(context, node) is { } scales && (scales.All(s => s >= 1) || scales.All(s => s <= 1)) => null,
+        "nearest" => OldScales(context, node) is null
+            ? "its scales are computed, and rounding depends on them"
+            : "it shrinks one axis and enlarges another, which no rounding of newer versions does alike",
+        var mode => $"its mode '{mode}' is not known",
+    };
+
+    public static float[]? OldScales(UpgradeContext context, Node node) =>
+        node.Floats("scales") ?? WeightView.Find(context.Graph, node.Input(1))?.Tensor.ReadFloats();
+
+    /// <summary>Scale and bias per group became one per channel.</summary>
+    public static string? GroupScales(UpgradeContext context, Node node)
+    {
+        if (Channels(context, node) is not { } channels)
+            return "its number of channels is not known, and scale and bias became one per channel";
+        var groups = node.Int("num_groups", 1);
+        return Enumerable.Range(1, 2).All(i => WeightView.Find(context.Graph, node.Input(i)) is { } view && view.Tensor.Count == groups) && channels % groups == 0
+            ? null
+            : "its scale or bias is computed, and they became one per channel";
     }
+
+    public static int? Channels(UpgradeContext context, Node node) => context.Shape(node.Inputs[0]) is [_, > 0 and var channels, ..] ? (int)channels : null;
 
     public static string? ResizeMode(UpgradeContext context, Node node) =>
         node.Text("coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn" ? "the mode tf_half_pixel_for_nn was dropped" : null;
 
     /// <summary>Bounds and fill values became inputs of the activation's own element type.</summary>
     public static string? RealAttributes(UpgradeContext context, Node node) =>
-        context.IsFloat32 || !(node.HasAttribute("min") || node.HasAttribute("max") || node.Float("value", 0) != 0)
+        !(node.HasAttribute("min") || node.HasAttribute("max") || node.Float("value", 0) != 0) || context.RealType(node.Inputs[0]) is not null
             ? null
-            : "its numbers became inputs of the activation's type, which is not float32 throughout the model";
+            : "its numbers became inputs of the activation's type, which cannot be told";
 
     private static bool IsRead(Graph graph, string value) => graph.Uses(value).Count > 0 || graph.IsOutput(value);
 }

@@ -53,6 +53,7 @@ internal static class OpsetRewrites
     /// <summary>Resize before operator set 11, and Upsample: scales alone, aligned at the corner, rounded down.</summary>
     public static void OldResize(UpgradeContext context, Node node)
     {
+        var shrinks = node.Is("Resize") && OpsetChecks.OldScales(context, node)?.Any(s => s < 1) == true;
         var scales = node.Input(1) ?? context.Graph.AddInitializer(
             Tensor.FromFloats(context.Graph.UniqueName($"{node.Name}.scales"), [node.Floats("scales")!.Length], node.Floats("scales"))).Name;
         node.SetOpType("Resize");
@@ -60,7 +61,25 @@ internal static class OpsetRewrites
         node.SetInput(1, "");
         node.RemoveAttribute("scales");
         node.SetAttribute(NodeAttribute.Text("coordinate_transformation_mode", "asymmetric"));
-        node.SetAttribute(NodeAttribute.Text("nearest_mode", "floor"));
+        node.SetAttribute(NodeAttribute.Text("nearest_mode", shrinks ? "ceil" : "floor"));
+    }
+
+    public static void AxisInput(UpgradeContext context, Node node)
+    {
+        node.SetInput(2, context.LongScalar(node, "axis", node.Int("axis", 1)));
+        node.RemoveAttribute("axis");
+    }
+
+    public static void GroupScales(UpgradeContext context, Node node)
+    {
+        var channels = OpsetChecks.Channels(context, node)!.Value;
+        for (var i = 1; i <= 2; i++)
+        {
+            var view = WeightView.Find(context.Graph, node.Input(i))!;
+            var values = view.Tensor.ReadDoubles();
+            var perChannel = Enumerable.Range(0, channels).Select(c => values[c * values.Length / channels]).ToArray();
+            node.SetInput(i, context.Add(Tensor.FromReals($"{view.Storage}_per_channel", view.ReadAs, [channels], perChannel)));
+        }
     }
 
     public static void RoiAlignMode(UpgradeContext context, Node node) =>
@@ -85,7 +104,7 @@ internal static class OpsetRewrites
     {
         var (graph, axis, input) = (context.Graph, node.Int("axis", 1), node.Inputs[0]);
         node.SetAttribute(NodeAttribute.Int("axis", -1));
-        if (axis == -1 || (context.Rank(input) is { } rank && axis == rank - 1))
+        if (axis == -1 || (context.Shape(input) is { Count: var rank } && axis == rank - 1))
             return;
 
         string Added(string opType, IEnumerable<string> inputs, string output, params IEnumerable<NodeAttribute> attributes) =>
