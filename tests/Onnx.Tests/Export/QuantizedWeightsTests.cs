@@ -53,7 +53,7 @@ public sealed class QuantizedWeightsTests
     [Fact]
     public void Four_bit_codes_are_stored_in_eight_where_an_operator_blocks_the_newer_set()
     {
-        var (model, layer) = Gemm(true, opset: 18, b => b.Add("GroupNormalization", ["x3", b.Scalar(1), b.Scalar(0)], NodeAttribute.Int("num_groups", 1)));
+        var (model, layer) = Gemm(true, opset: 18, b => b.Add("GroupNormalization", ["x3", b.Add("Relu", [b.Scalar(1)]), b.Scalar(0)], NodeAttribute.Int("num_groups", 1)));
 
         var export = QuantizedWeights.Apply(model, layer, [0, 1, 2, 3, 4, 5], [1, 1], [0, 3], 4);
 
