@@ -35,6 +35,11 @@ internal static class RecipeTree
         {
             errors.Add((int)Math.Max(1, broken.Start.Line), "", $"not valid YAML: {broken.Message}");
         }
+        catch (ArgumentException)
+        {
+            // The parser makes an address of a tag before anyone asks whether it is one.
+            errors.Add((int)Math.Max(1, scanner.CurrentPosition.Line), "", "not valid YAML: a tag that is no address; tags are not supported");
+        }
         catch (InvalidOperationException)
         {
             // The scanner trips over itself where a flow value is cut off by a new line; it can still say where it was.

@@ -153,6 +153,8 @@ public sealed class PlannerTests
             { "data-shape", WithData(good.Calibration with { Arrays = [new TensorOutline("x", "uint8", [600, 1, 28, 27])] }) },
             { "data-shape", WithData(good.Calibration with { Arrays = [new TensorOutline("input", "uint8", [600, 1, 28, 28]), new TensorOutline("labels", "int64", [601])] }) },
             { "labels-missing", good with { Evaluation = SampleJobs.Data("test.npz", 'c', 100, labels: false) } },
+            { "data-shape", WithData(good.Calibration with { Arrays = [new TensorOutline("x", "uint8", [5_000_000_000, 0, 28, 28])] }) },
+            { "batch-unclear", SampleJobs.Request(SampleJobs.Recipe(), outline with { Inputs = [new TensorOutline("input", "float32", [5_000_000_000, 1, 28, 28])] }) },
             { "batch-remainder", SampleJobs.Request(SampleJobs.Recipe(), outline with { Inputs = [new TensorOutline("input", "float32", [7, 1, 28, 28])] }) },
         };
     }

@@ -19,6 +19,7 @@ public sealed class HostileRecipeTests
         ["a merge of nothing"] = ("unknown key", () => Good + "<<: {model: n.onnx}\n"),
         ["a tag that makes an object"] = ("tags", () => Good + "seed: !!python/object/apply:os.system ['id']\n"),
         ["a tag of .NET"] = ("tags", () => Good + "seed: !System.Diagnostics.Process {}\n"),
+        ["a tag that is no address"] = ("no address", () => Good + "seed: !<:> 1\n"),
         ["a binary tag"] = ("tags", () => Good.Replace("m.onnx", "!!binary bS5vbm54")),
         ["a directive"] = ("tags", () => "%TAG ! tag:evil,2026:\n---\n" + Good + "seed: !x 1\n"),
         ["a key given twice"] = ("occurs twice", () => Good + "model: n.onnx\n"),

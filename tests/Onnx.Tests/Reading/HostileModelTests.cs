@@ -122,6 +122,53 @@ public sealed class HostileModelTests
         GC.KeepAlive(model);
     }
 
+    [Fact]
+    public void An_identity_with_a_second_output_stays()
+    {
+        var model = OnnxModelTests.TinyModel();
+        model.Graph.Node[0].Input[1] = "second";
+        model.Graph.Node.Insert(0, new NodeProto { OpType = "Identity", Name = "two", Input = { "w" }, Output = { "first", "second" } });
+        var loaded = OnnxModel.Load(model.ToByteArray());
+
+        PassRunner.Run(loaded, PassRunner.Preparation(foldBatchNorms: true));
+
+        Assert.NotNull(loaded.Graph.FindNode("two"));
+        Assert.Empty(ModelPartition.Of(loaded).Layers);
+    }
+
+    [Fact]
+    public void Sizes_beyond_any_memory_are_unknown_and_do_not_overflow()
+    {
+        var model = OnnxModelTests.TinyModel();
+        model.Graph.Input[0] = new GraphValue("x", ElementType.Float32, [1, 1L << 40, 1L << 40, 2]).Proto;
+        model.Graph.Node.Clear();
+        model.Graph.Node.Add(new NodeProto { OpType = "MatMul", Name = "a", Input = { "x", "w" }, Output = { "h" } });
+        model.Graph.Node.Add(new NodeProto { OpType = "MatMul", Name = "b", Input = { "h", "w" }, Output = { "y" } });
+
+        var layer = Assert.Single(ModelPartition.Of(OnnxModel.Load(model.ToByteArray())).Layers);
+
+        Assert.Equal((-1L, -1L), (layer.Positions, layer.Macs));
+    }
+
+    [Fact]
+    public void A_normalization_that_would_overflow_the_weight_is_not_folded()
+    {
+        var model = OnnxModelTests.TinyModel();
+        var graph = model.Graph;
+        graph.Initializer.AddRange([
+            Tensor.FromFloats("large", [2], [1e30f, 1]).Proto, Tensor.FromFloats("zero", [2], [0, 0]).Proto,
+            Tensor.FromFloats("tiny", [2], [1e-30f, 1]).Proto, Tensor.FromFloats("weight", [2, 2], [1e30f, 2, 3, 4]).Proto]);
+        graph.Node[0].Input[1] = "weight";
+        graph.Node[0].Output[0] = "h";
+        graph.Node.Add(new NodeProto { OpType = "BatchNormalization", Name = "norm", Input = { "h", "large", "zero", "zero", "tiny" }, Output = { "y" } });
+        var loaded = OnnxModel.Load(model.ToByteArray());
+
+        PassRunner.Run(loaded, PassRunner.Preparation(foldBatchNorms: true));
+
+        Assert.NotNull(loaded.Graph.FindNode("norm"));
+        Assert.Null(ModelPartition.Of(loaded).FindNonFinite());
+    }
+
     private static readonly Dictionary<string, Func<int, ModelProto>> Squares = new()
     {
         ["nodes of one name"] = n => Renamed(Chain(n, i => ("Relu", $"v{i}", $"v{i + 1}")), "same"),
