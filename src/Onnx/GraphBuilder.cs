@@ -28,6 +28,9 @@ public sealed partial class GraphBuilder
     /// <summary>Starts from a copy of the model, its outputs included.</summary>
     public static GraphBuilder Extend(OnnxModel model) => new(model.Clone());
 
+    /// <summary>Adds to the model itself.</summary>
+    public static GraphBuilder Edit(OnnxModel model) => new(model);
+
     /// <summary>Starts from a copy of only what computes the values: the nodes, initializers and inputs they need. No outputs are declared yet.</summary>
     /// <exception cref="OnnxException">The model has no such value.</exception>
     public static GraphBuilder Extract(OnnxModel model, params IEnumerable<string> values)

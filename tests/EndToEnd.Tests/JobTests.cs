@@ -68,6 +68,23 @@ public sealed class JobTests
     }
 
     [Fact]
+    public async Task Corrections_are_reported_reused_and_independent_of_slots()
+    {
+        using var workspace = new Workspace();
+        workspace.Write("recipe.yaml", Workspace.Recipe("[{method: rtn, bits: 2}]", rest: "batch_norm: retune\ncorrect: [bias, mean_variance]"));
+        var first = (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--slots", "1", "--json")).Expect(0).Json;
+        var digest = workspace.Sha256("out/model.onnx");
+        var second = (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--json")).Expect(0).Json;
+        (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--slots", "3", "--store", "other", "--out", "other-out")).Expect(0);
+
+        var kinds = first.GetProperty("corrections").EnumerateArray().GroupBy(c => c.GetProperty("kind").GetString()).Select(g => (g.Key, g.Count()));
+        Assert.Equal([("bias", 16), ("batchNorm", 15), ("meanVariance", 15)], kinds);
+        Assert.Equal(0, second.GetProperty("units").GetProperty("computed").GetInt32());
+        Assert.Equal(digest, workspace.Sha256("out/model.onnx"));
+        Assert.Equal(digest, workspace.Sha256("other-out/model.onnx"));
+    }
+
+    [Fact]
     public async Task Two_runs_on_one_store_at_once_are_both_right()
     {
         using var workspace = new Workspace();

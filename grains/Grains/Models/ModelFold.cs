@@ -23,6 +23,7 @@ internal static class ModelFold
             LatencyAfterMs = result.Where(u => u.Id == ResultPipeline.CompressedLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
             ModelBytes = Assembly(runs)?.Metrics.ModelBytes,
             Checks = [.. result.SelectMany(u => u.Metrics.Checks ?? [])],
+            Corrections = [.. result.SelectMany(u => u.Metrics.Corrections ?? [])],
             Rescues = [.. runs.All.SelectMany(r => r.Fold.InOrder()).SelectMany(u => u.Metrics.Rescues ?? []).Distinct()],
             Computed = counts.Computed,
             Reused = counts.Reused,
@@ -38,7 +39,12 @@ internal static class ModelFold
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', folds))));
     }
 
-    private static CommittedUnit? Assembly(ModelRuns runs) => runs.Result?.Fold.Find(ResultPipeline.Assembly);
+    /// <summary>The draft where its corrections failed: still the best model there is.</summary>
+    private static CommittedUnit? Assembly(ModelRuns runs)
+    {
+        var units = runs.Result?.Fold.InOrder().ToArray() ?? [];
+        return units.FirstOrDefault(u => u.Id == ResultPipeline.Assembly) ?? units.FirstOrDefault(u => u.Id == ResultPipeline.Draft);
+    }
 
     private static MetricFold? Metric(IEnumerable<CommittedUnit> shards)
     {

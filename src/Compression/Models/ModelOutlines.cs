@@ -26,6 +26,8 @@ public static class ModelOutlines
             Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name))],
             Blocks = [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)]))],
             Unsupported = [.. partition.Unsupported.Select(left => new UnsupportedNode(left.Node.Name, left.Node.OpType, left.Reason))],
+            Norms = ChannelSites.Norms(prepared, partition.Shapes),
+            LayerOutputs = ChannelSites.LayerOutputs(prepared, partition),
             Parameters = ModelPartition.Parameters(model),
             Macs = partition.Layers.Sum(layer => Math.Max(layer.Macs, 0)),
         };

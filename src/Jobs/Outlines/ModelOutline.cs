@@ -18,6 +18,12 @@ public sealed record ModelOutline
 
     public required IReadOnlyList<BlockOutline> Blocks { get; init; }
     public required IReadOnlyList<UnsupportedNode> Unsupported { get; init; }
+
+    /// <summary>Batch norms and LayerNormalizations whose parameters are constants, in topological order.</summary>
+    public IReadOnlyList<ChannelSite> Norms { get; init; } = [];
+
+    /// <summary>Every node of every layer, in topological order.</summary>
+    public IReadOnlyList<ChannelSite> LayerOutputs { get; init; } = [];
     public required long Parameters { get; init; }
 
     /// <summary>Multiply-accumulates of one forward pass of one sample.</summary>
@@ -56,6 +62,20 @@ public sealed record LayerOutline
     public IReadOnlyList<string> SharedWith { get; init; } = [];
 
     public required string Block { get; init; }
+}
+
+/// <summary>A node whose output can be corrected channel by channel.</summary>
+/// <param name="Node">Its name.</param>
+/// <param name="Layer">The layer it is part of; null for a normalization.</param>
+/// <param name="Depth">The most nodes of its kind that lie one behind the other before it.</param>
+public sealed record ChannelSite(string Node, string OpType, string? Layer, ChannelAxis Axis, int Channels, int Depth);
+
+/// <summary>Which axis of an output counts the channels.</summary>
+public enum ChannelAxis
+{
+    Second = 1,
+    Last = 2,
+    LastButOne = 3,
 }
 
 public sealed record BlockOutline(string Name, IReadOnlyList<string> Layers);

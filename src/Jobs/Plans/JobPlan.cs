@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
@@ -24,6 +25,13 @@ public sealed record JobPlan
 
     public required IReadOnlyList<UnsupportedNode> Unsupported { get; init; }
 
+    /// <summary>In the order in which they are made.</summary>
+    public IReadOnlyList<CorrectionPlan> Corrections { get; init; } = [];
+
+    /// <summary>Whether batch norms are folded once their statistics are taken anew.</summary>
+    [JsonIgnore]
+    public bool FoldsAfter => Corrections.Any(c => c.Kind == Correction.BatchNorm);
+
     /// <summary>Hex SHA-256 of the canonical form.</summary>
     public string ComputeDigest() => CanonicalJson.Digest(this);
 
@@ -43,6 +51,7 @@ public sealed record PlanSettings
     /// <summary>Null without evaluation data.</summary>
     public string? Metric { get; init; }
 
+    /// <summary>How layers see batch norms: folded or kept. Those to be retuned are kept.</summary>
     public required BatchNormMode BatchNorm { get; init; }
     public required Preprocess Preprocess { get; init; }
 

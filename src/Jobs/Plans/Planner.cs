@@ -36,13 +36,15 @@ public static class Planner
         var layers = LayerPlanner.Plan(recipe, outline);
         if (layers.All(l => l.Steps.Count == 0))
             throw NothingToDo(recipe, layers);
+        var settings = Settings(request, layers, calibrationSamples, fixedBatch);
         return new JobPlan
         {
-            Settings = Settings(request, layers, calibrationSamples, fixedBatch),
+            Settings = settings,
             Layers = layers,
             Blocks = [.. outline.Blocks.Select(b => new BlockPlan(b.Name, [.. layers.Where(l => l.Block == b.Name && l.Steps.Count > 0).Select(l => l.Index)])).Where(b => b.Layers.Count > 0)],
             StatisticsGroups = Groups(layers),
             Unsupported = outline.Unsupported,
+            Corrections = CorrectionPlanner.Plan(recipe, outline, layers, settings.CalibrationShards, fixedBatch),
         };
     }
 
@@ -58,7 +60,7 @@ public static class Planner
             Evaluation = request.Evaluation?.Blob,
             EvaluationShards = request.Evaluation is { } e ? SampleShards.Cut(e.Samples, EvaluationShard, BatchOfEvaluation(request.Outline), fixedBatch) : null,
             Metric = request.Evaluation is null ? null : request.Recipe.Data.Evaluation?.Metric,
-            BatchNorm = request.Recipe.BatchNorm,
+            BatchNorm = request.Recipe.BatchNorm == BatchNormMode.Fold ? BatchNormMode.Fold : BatchNormMode.Keep,
             Preprocess = request.Recipe.Data.Preprocess,
             Profile = request.Profile,
             Seed = request.Recipe.Seed,

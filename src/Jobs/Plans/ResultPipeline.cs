@@ -1,10 +1,12 @@
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Jobs.Plans;
 
 /// <summary>
-/// Writing the model, then its metric and its comparison with the float model, then one latency after the other. Given blobs: per
-/// included layer, in order, the blobs of each result role in row order.
+/// Writing the model, then its metric and its comparison with the float model, then one latency after the other. Corrections come before:
+/// on a draft, level by level, each level measured with the ones before it applied. Given blobs: per included layer, in order, the
+/// blobs of each result role in row order.
 /// </summary>
 public sealed class ResultPipeline : IUnitPipeline
 {
@@ -14,47 +16,124 @@ public sealed class ResultPipeline : IUnitPipeline
     public const string FloatLatency = "latency/float";
     public const string CompressedLatency = "latency/compressed";
 
+    /// <summary>The unit that writes the model.</summary>
+    public const string Assembly = "assemble";
+
+    /// <summary>The unit that writes the model without its corrections; only where there are any.</summary>
+    public const string Draft = "draft";
+
     private const int CompareSamples = 64;
-    private const int AssembleStage = 0;
-    private const int CheckStage = 1;
-    private const int FloatLatencyStage = 2;
 
     private readonly JobPlan _plan;
     private readonly LayerPlan[] _layers;
-    private readonly int _shards;
+    private readonly Stage[] _stages;
 
     /// <param name="layers">Indices of the layers that have a result; a layer that failed is left as it was.</param>
     public ResultPipeline(JobPlan plan, IReadOnlyList<int> layers)
     {
         _plan = plan;
         _layers = [.. layers.Select(index => plan.Layers[index])];
-        _shards = plan.Settings.EvaluationShards?.Count ?? 0;
-        Stages = [1, _shards + 1, 1, 1];
+        _stages = [.. MakeStages(plan)];
+        Stages = [.. _stages.Select(s => s.Count)];
+    }
+
+    private enum Part
+    {
+        Draft,
+        Reference,
+        Moments,
+        Correct,
+        Assemble,
+        Check,
+        FloatLatency,
+        CompressedLatency,
     }
 
     public IReadOnlyList<int> Stages { get; }
 
-    /// <summary>The unit that writes the model.</summary>
-    public static UnitPlace Assembly => new(AssembleStage, 0);
-
-    public PlannedUnit this[UnitPlace place] => place.Stage switch
+    public PlannedUnit this[UnitPlace place] => _stages[place.Stage].Part switch
     {
-        AssembleStage => Assemble(),
-        CheckStage when place.Index < _shards =>
+        Part.Draft => Assemble(Draft, [], null),
+        Part.Reference => Moments(place, new PlannedInput(Roles.Model, new FromBlob(_plan.Settings.Model)), []),
+        Part.Moments => Moments(place, DraftInput, Applied(place.Stage)),
+        Part.Correct => Correct(place),
+        Part.Assemble => Assemble(Assembly, Applied(place.Stage), _plan.FoldsAfter ? true : null),
+        Part.Check when place.Index < Stages[place.Stage] - 1 =>
             Evaluation.Shard(_plan.Settings, $"{EvaluationPrefix}{place.Index}", Written, _plan.Settings.EvaluationShards![place.Index]),
-        CheckStage => Compare(),
-        FloatLatencyStage => Evaluation.Latency(_plan.Settings, FloatLatency, new FromBlob(_plan.Settings.Model)),
+        Part.Check => Compare(),
+        Part.FloatLatency => Evaluation.Latency(_plan.Settings, FloatLatency, new FromBlob(_plan.Settings.Model)),
         _ => Evaluation.Latency(_plan.Settings, CompressedLatency, Written),
     };
 
-    public double CostOf(UnitPlace place) => place.Stage == AssembleStage ? AssemblyCost : this[place].Cost;
+    public double CostOf(UnitPlace place) => _stages[place.Stage].Part is Part.Draft or Part.Assemble ? AssemblyCost : this[place].Cost;
 
     /// <summary>Every weight is read, decoded and written.</summary>
     private double AssemblyCost => _plan.Settings.Parameters * 4.0;
 
-    private static InputSource Written => new FromUnit(Assembly, Roles.Model);
+    private FromUnit Written => new(new UnitPlace(Array.FindIndex(_stages, s => s.Part == Part.Assemble), 0), Roles.Model);
 
-    private PlannedUnit Assemble()
+    private static PlannedInput DraftInput => new(Roles.Draft, new FromUnit(new UnitPlace(0, 0), Roles.Model));
+
+    private static IEnumerable<Stage> MakeStages(JobPlan plan)
+    {
+        if (plan.Corrections.Count > 0)
+            yield return new Stage(Part.Draft, 1);
+        for (var c = 0; c < plan.Corrections.Count; c++)
+        {
+            var correction = plan.Corrections[c];
+            if (correction.HasReference)
+                yield return new Stage(Part.Reference, correction.Shards.Count, c);
+            for (var level = 0; level < correction.Levels.Count; level++)
+            {
+                yield return new Stage(Part.Moments, correction.Shards.Count, c, level);
+                yield return new Stage(Part.Correct, 1, c, level);
+            }
+        }
+
+        yield return new Stage(Part.Assemble, 1);
+        yield return new Stage(Part.Check, (plan.Settings.EvaluationShards?.Count ?? 0) + 1);
+        yield return new Stage(Part.FloatLatency, 1);
+        yield return new Stage(Part.CompressedLatency, 1);
+    }
+
+    private PlannedUnit Moments(UnitPlace place, PlannedInput model, List<int> applied)
+    {
+        var (stage, settings) = (_stages[place.Stage], _plan.Settings);
+        var correction = _plan.Corrections[stage.Correction];
+        var range = correction.Shards[place.Index];
+        var isReference = stage.Part == Part.Reference;
+        var spec = new MomentsSpec(
+            correction.Kind, isReference ? correction.Sites : correction.Levels[stage.Level], [.. applied.Select(AppliedAt)],
+            range.First, range.Count, correction.Shards.Batch, settings.BatchNorm, settings.Preprocess);
+        return new PlannedUnit(
+            $"{Id(stage)}/{(isReference ? "reference" : "moments")}/{place.Index}", UnitKind.Statistics, spec,
+            [model, new(Roles.Data, new FromBlob(settings.Calibration)), .. applied.Select(CorrectionsOf)],
+            Costs.Forward(settings.Macs, range.Count));
+    }
+
+    private PlannedUnit Correct(UnitPlace place)
+    {
+        var stage = _stages[place.Stage];
+        var correction = _plan.Corrections[stage.Correction];
+        var reference = Array.FindIndex(_stages, s => s.Part == Part.Reference && s.Correction == stage.Correction);
+        var inputs = new List<PlannedInput>();
+        if (!correction.HasReference)
+            inputs.Add(DraftInput);
+        inputs.AddRange(Outputs(place.Stage - 1, Roles.Moments));
+        if (correction.HasReference)
+            inputs.AddRange(Outputs(reference, Roles.Reference));
+        var sites = correction.Levels[stage.Level];
+        var spec = new CorrectionSpec(correction.Kind, sites, correction.HasReference ? correction.Sites : [])
+        {
+            Updates = correction.HasReference ? null : CorrectionPlanner.TuningUpdates,
+        };
+        return new PlannedUnit(Id(stage), UnitKind.Statistics, spec, inputs, sites.Sum(s => (double)s.Channels) * correction.Shards.Samples / correction.Shards.Batch);
+    }
+
+    private IEnumerable<PlannedInput> Outputs(int stage, string role) =>
+        Enumerable.Range(0, Stages[stage]).Select(i => new PlannedInput(role, new FromUnit(new UnitPlace(stage, i), Roles.Moments)));
+
+    private PlannedUnit Assemble(string id, List<int> applied, bool? folds)
     {
         var parts = new List<IReadOnlyList<PlannedInput>> { new PlannedInput[] { new(Roles.Model, new FromBlob(_plan.Settings.Model)) } };
         var given = 0;
@@ -69,9 +148,13 @@ public sealed class ResultPipeline : IUnitPipeline
             }
         }
 
-        var inputs = IndexedList.Concat(parts);
-        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.Steps[^1].Step.Bits, l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm);
-        return new PlannedUnit("assemble", UnitKind.Assemble, spec, inputs, AssemblyCost);
+        parts.Add([.. applied.Select(CorrectionsOf)]);
+        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.Steps[^1].Step.Bits, l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm)
+        {
+            Applied = applied.Count == 0 ? null : [.. applied.Select(AppliedAt)],
+            FoldsAfter = folds,
+        };
+        return new PlannedUnit(id, UnitKind.Assemble, spec, IndexedList.Concat(parts), AssemblyCost);
     }
 
     private PlannedUnit Compare()
@@ -79,10 +162,31 @@ public sealed class ResultPipeline : IUnitPipeline
         var settings = _plan.Settings;
         var shards = settings.CalibrationShards;
         var samples = Math.Min(shards.Samples, Math.Max(CompareSamples / shards.Batch, 1) * shards.Batch);
-        var spec = new CompareSpec([.. _layers.Select(l => l.Ref())], 0, samples, shards.Batch, settings.BatchNorm, settings.Preprocess);
+        // Outputs of layers are compared under their names, which folding changes in both models alike.
+        var batchNorm = _plan.FoldsAfter ? BatchNormMode.Fold : settings.BatchNorm;
+        var spec = new CompareSpec([.. _layers.Select(l => l.Ref())], 0, samples, shards.Batch, batchNorm, settings.Preprocess);
         return new PlannedUnit(
             "compare", UnitKind.Evaluate, spec,
             [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Model, Written), new(Roles.Data, new FromBlob(settings.Calibration))],
             2 * Costs.Forward(settings.Macs, samples));
     }
+
+    /// <summary>Stages before this one whose corrections the draft has by then.</summary>
+    private List<int> Applied(int stage) => [.. Enumerable.Range(0, stage).Where(s => _stages[s].Part == Part.Correct)];
+
+    private AppliedCorrection AppliedAt(int stage)
+    {
+        var correction = _plan.Corrections[_stages[stage].Correction];
+        return new AppliedCorrection(correction.Kind, correction.Levels[_stages[stage].Level]);
+    }
+
+    private static PlannedInput CorrectionsOf(int stage) => new(Roles.Corrections, new FromUnit(new UnitPlace(stage, 0), Roles.Corrections));
+
+    private string Id(Stage stage)
+    {
+        var kind = _plan.Corrections[stage.Correction].Kind switch { Correction.Bias => "bias", Correction.BatchNorm => "batch-norm", _ => "mean-variance" };
+        return stage.Part == Part.Reference ? $"correct/{kind}" : $"correct/{kind}/{stage.Level}";
+    }
+
+    private readonly record struct Stage(Part Part, int Count, int Correction = 0, int Level = 0);
 }

@@ -10,6 +10,9 @@ public sealed record Recipe
     public required IReadOnlyList<CompressStep> Compress { get; init; }
     public IReadOnlyList<LayerRule> Layers { get; init; } = [];
     public BatchNormMode BatchNorm { get; init; } = BatchNormMode.Fold;
+
+    /// <summary>What is put right on the assembled model. A set: they are made in the order of <see cref="Correction"/>'s members.</summary>
+    public IReadOnlyList<Correction> Correct { get; init; } = [];
     public long Seed { get; init; }
     public string OutputFolder { get; init; } = "out";
 }
@@ -37,8 +40,26 @@ public sealed record Preprocess
 
 public enum BatchNormMode
 {
+    /// <summary>Into the layers before them, before anything else.</summary>
     Fold,
+
     Keep,
+
+    /// <summary>Kept while layers are solved; then their statistics are taken anew and they are folded.</summary>
+    Retune,
+}
+
+/// <summary>Corrections of algorithms.md 5.10, in the order in which they are made.</summary>
+public enum Correction
+{
+    /// <summary>The mean output error of each compressed layer goes into its bias.</summary>
+    Bias = 1,
+
+    /// <summary>Batch norms get the statistics of the compressed model; asked for by <see cref="BatchNormMode.Retune"/>.</summary>
+    BatchNorm = 2,
+
+    /// <summary>Outputs of normalizations get the float model's mean and variance by their affine parameters.</summary>
+    MeanVariance = 3,
 }
 
 /// <summary>One entry of <c>compress</c>. A closed set: each method is one record.</summary>

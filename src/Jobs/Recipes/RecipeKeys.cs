@@ -32,9 +32,8 @@ internal static class RecipeKeys
     public static readonly string[] Selections = ["heap", "sort", "exact"];
     public static readonly string[] Grids = ["minmax", "mse"];
     public static readonly string[] Schemes = ["asymmetric", "symmetric"];
-    public static readonly string[] BatchNorms = ["fold", "keep"];
-    public static readonly string[] BatchNormsLater = ["retune"];
-    public static readonly string[] CorrectionsLater = ["mean_variance"];
+    public static readonly string[] BatchNorms = ["fold", "keep", "retune"];
+    public static readonly string[] Corrections = ["bias", "mean_variance"];
     public static readonly string[] FirstLastBits = ["same"];
     public static readonly string[] FirstLastBitsLater = ["8"];
 }

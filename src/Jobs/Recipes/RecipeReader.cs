@@ -58,7 +58,6 @@ public static class RecipeReader
             return null;
         root.Require("model", "data", "compress");
         CheckVersion(root, errors);
-        CheckCorrections(root, errors);
         root.Choice("first_last_bits", RecipeKeys.FirstLastBits, [.. RecipeKeys.FirstLastBitsLater]);
 
         return new Recipe
@@ -67,7 +66,13 @@ public static class RecipeReader
             Data = ReadData(root.Child("data", RecipeKeys.Data)),
             Compress = CompressReader.Read(root, errors),
             Layers = LayerRuleReader.Read(root, errors),
-            BatchNorm = root.Choice("batch_norm", RecipeKeys.BatchNorms, [.. RecipeKeys.BatchNormsLater]) == "keep" ? BatchNormMode.Keep : BatchNormMode.Fold,
+            BatchNorm = root.Choice("batch_norm", RecipeKeys.BatchNorms) switch
+            {
+                "keep" => BatchNormMode.Keep,
+                "retune" => BatchNormMode.Retune,
+                _ => BatchNormMode.Fold,
+            },
+            Correct = ReadCorrections(root, errors),
             Seed = root.Integer("seed", long.MinValue, long.MaxValue) ?? 0,
             OutputFolder = root.Child("output", RecipeKeys.Output) is { } output ? ReadPath(output, "folder") ?? "out" : "out",
         };
@@ -79,15 +84,25 @@ public static class RecipeReader
             errors.AddNotYet(root.LineOf("version"), "version", $"recipe version {version} (newest known: {Recipe.CurrentVersion})");
     }
 
-    private static void CheckCorrections(Section root, RecipeErrors errors)
+    private static List<Correction> ReadCorrections(Section root, RecipeErrors errors)
     {
+        var corrections = new List<Correction>();
         foreach (var item in root.List("correct") ?? [])
         {
-            if (item is ScalarNode scalar && RecipeKeys.CorrectionsLater.Contains(scalar.Text))
-                errors.AddNotYet(item.Line, "correct", $"'{scalar.Text}'");
-            else
-                errors.Add(item.Line, "correct", $"unknown correction {item.Shape}; this version has none, leave the list empty");
+            var text = (item as ScalarNode)?.Text;
+            if (text is null || !RecipeKeys.Corrections.Contains(text))
+            {
+                errors.Add(item.Line, "correct", $"unknown correction {item.Shape}; {Spelling.Hint(text ?? "", RecipeKeys.Corrections)}");
+                continue;
+            }
+
+            var correction = text == "bias" ? Correction.Bias : Correction.MeanVariance;
+            if (corrections.Contains(correction))
+                errors.Add(item.Line, "correct", $"'{text}' occurs twice");
+            corrections.Add(correction);
         }
+
+        return corrections;
     }
 
     private static RecipeData ReadData(Section? data)

@@ -21,6 +21,9 @@ public sealed record JobReport
     public required IReadOnlyList<Rescue> Rescues { get; init; }
     public IReadOnlyList<string> Reverted { get; init; } = [];
     public required IReadOnlyList<LayerReport> Layers { get; init; }
+
+    /// <summary>What each correction did to each node, in their order.</summary>
+    public IReadOnlyList<SiteCorrection> Corrections { get; init; } = [];
     public required string Profile { get; init; }
 
     /// <summary>Null where nobody estimated.</summary>

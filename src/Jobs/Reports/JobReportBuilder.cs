@@ -45,6 +45,7 @@ public static class JobReportBuilder
                 .. plan.Layers.Select(l => Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null)),
                 .. outline.Unsupported.Select(Unsupported),
             ],
+            Corrections = summary.Corrections,
             Profile = plan.Settings.Profile,
             Estimate = facts.Estimate,
             ModelSha256 = facts.ModelSha256,

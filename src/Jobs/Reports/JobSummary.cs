@@ -19,6 +19,9 @@ public sealed record JobSummary
 
     public IReadOnlyList<LayerCheck> Checks { get; init; } = [];
 
+    /// <summary>What corrections did, in their order.</summary>
+    public IReadOnlyList<SiteCorrection> Corrections { get; init; } = [];
+
     /// <summary>Rescues that belong to no single layer.</summary>
     public IReadOnlyList<Rescue> Rescues { get; init; } = [];
 

@@ -1,3 +1,5 @@
+using Orchestrator.Jobs.Recipes;
+
 namespace Orchestrator.Jobs.Units;
 
 /// <summary>Numbers a unit reports beside its blobs. They go into the commit record; members that do not apply are null.</summary>
@@ -28,6 +30,7 @@ public sealed record UnitMetrics
 
     public IReadOnlyList<LayerCheck>? Checks { get; init; }
     public IReadOnlyList<Rescue>? Rescues { get; init; }
+    public IReadOnlyList<SiteCorrection>? Corrections { get; init; }
 
     /// <summary>Computation time of the attempt in seconds.</summary>
     public double Seconds { get; init; }
@@ -37,6 +40,11 @@ public sealed record UnitMetrics
 /// <param name="Layer">The layer's name, or null for the whole model.</param>
 /// <param name="Kind">For example <c>damping-raised</c>, <c>dead-columns</c>, <c>double-precision</c>, <c>wider-codes</c>.</param>
 public sealed record Rescue(string? Layer, string Kind, string Detail);
+
+/// <summary>What a correction did to one node.</summary>
+/// <param name="Shift">Root mean square over channels of the change of the mean, in standard deviations of the float model.</param>
+/// <param name="Scale">Geometric mean over channels of the compressed model's standard deviation over the float model's; 1 where only the mean is corrected.</param>
+public sealed record SiteCorrection(Correction Kind, string Node, double Shift, double Scale);
 
 /// <summary>One layer's output in the compressed model against the float model.</summary>
 public sealed record LayerCheck(string Layer, double RelativeError, double Cosine);

@@ -14,6 +14,8 @@ namespace Orchestrator.Jobs.Units;
 [JsonDerivedType(typeof(AssembleSpec), "assemble")]
 [JsonDerivedType(typeof(EvaluateSpec), "evaluate")]
 [JsonDerivedType(typeof(CompareSpec), "compare")]
+[JsonDerivedType(typeof(MomentsSpec), "moments")]
+[JsonDerivedType(typeof(CorrectionSpec), "correction")]
 public abstract record UnitSpec
 {
     /// <summary>Version of the computation; raised when its result changes.</summary>
@@ -101,10 +103,16 @@ public sealed record SelectSpec(LayerShape Layer, int Unit, double Sparsity, Mas
     public override int MethodVersion => 1;
 }
 
-/// <summary>Put the layers' results into the model and write it. Inputs: model, then per layer, in order, weights blobs, or codes, scales and zeros blobs (roles tell which, <c>{role}/{layer index}</c>). Output: model.</summary>
+/// <summary>Put the layers' results into the model and write it. Inputs: model, then per layer, in order, weights blobs, or codes, scales and zeros blobs (roles tell which, <c>{role}/{layer index}</c>), then a corrections blob for each of <see cref="Applied"/>. Output: model.</summary>
 public sealed record AssembleSpec(IReadOnlyList<AssembleLayer> Layers, BatchNormMode BatchNorm) : UnitSpec
 {
     public override int MethodVersion => 1;
+
+    /// <summary>Null for none.</summary>
+    public IReadOnlyList<AppliedCorrection>? Applied { get; init; }
+
+    /// <summary>Whether batch norms are folded at the end, codes and scales included; null for no.</summary>
+    public bool? FoldsAfter { get; init; }
 }
 
 /// <param name="Bits">Null where the layer stays in float.</param>

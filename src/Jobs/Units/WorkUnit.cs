@@ -84,4 +84,16 @@ public static class Roles
 
     /// <summary>int32 [rows].</summary>
     public const string Zeros = "zeros";
+
+    /// <summary>The assembled model before its corrections.</summary>
+    public const string Draft = "draft";
+
+    /// <summary>Per batch and site: elements a channel, double; mean and variance of each channel, double.</summary>
+    public const string Moments = "moments";
+
+    /// <summary>As <see cref="Moments"/>, of the float model.</summary>
+    public const string Reference = "reference";
+
+    /// <summary>Per site two doubles a channel, first all first ones: running mean and variance; factor and shift; or bias and 0.</summary>
+    public const string Corrections = "corrections";
 }

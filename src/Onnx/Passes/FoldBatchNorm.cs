@@ -5,7 +5,8 @@ namespace Orchestrator.Onnx.Passes;
 /// f = γ/√(v + ε), W′ = f·W, b′ = β + f·(b − μ), per output channel, in double. Skipped where anything else reads the layer's output or
 /// a parameter is computed, or where the weight's type cannot hold the product. A weight that other nodes read too is copied for the folded one.
 /// </summary>
-public sealed class FoldBatchNorm : IPass
+/// <param name="factors">Receives f of every layer that is folded into, by the node's name.</param>
+public sealed class FoldBatchNorm(IDictionary<string, IReadOnlyList<double>>? factors = null) : IPass
 {
     public string Name => "fold-batch-norm";
 
@@ -21,7 +22,7 @@ public sealed class FoldBatchNorm : IPass
         return changed;
     }
 
-    private static bool Fold(Graph graph, Node norm, CopyBudget copied)
+    private bool Fold(Graph graph, Node norm, CopyBudget copied)
     {
         if (!IsInference(graph, norm) || graph.Producer(norm.Inputs[0]) is not { } layer || layer.Outputs.Count != 1
             || graph.IsOutput(layer.Output) || graph.Uses(layer.Output).Count != 1)
@@ -49,6 +50,7 @@ public sealed class FoldBatchNorm : IPass
         if (layer.Is("Gemm"))
             layer.RemoveAttribute("beta");
 
+        factors?.Add(layer.Name, affine.Factor);
         graph.RemoveValueInfo(layer.Output);
         var output = norm.Output;
         graph.Remove(norm);
@@ -56,7 +58,8 @@ public sealed class FoldBatchNorm : IPass
         return true;
     }
 
-    private static bool IsInference(Graph graph, Node norm) =>
+    /// <summary>Whether the node normalizes with statistics that it is given.</summary>
+    internal static bool IsInference(Graph graph, Node norm) =>
         norm.Int("training_mode", 0) == 0 && norm.Int("spatial", 1) == 1 && norm.Inputs.Count == 5
         && norm.Outputs.Skip(1).All(o => o.Length == 0 || (graph.Uses(o).Count == 0 && !graph.IsOutput(o)));
 

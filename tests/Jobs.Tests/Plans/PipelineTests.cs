@@ -84,7 +84,7 @@ public sealed class PipelineTests
     public void Assembly_gets_each_layers_results_role_by_role_in_row_order()
     {
         var plan = SampleJobs.Plan(new ObqStep(4));
-        var assembly = new ResultPipeline(plan, [0, 2])[ResultPipeline.Assembly];
+        var assembly = new ResultPipeline(plan, [0, 2])[new UnitPlace(0, 0)];
         var ranges = new RowRanges(plan.Layers[0].Shape, plan.Layers[0].Steps[^1].RangeRows).Count;
 
         var expected = new List<string> { "model" };

@@ -120,8 +120,6 @@ public sealed class RecipeReaderTests
     [Theory]
     [InlineData("version: 2")]
     [InlineData("budget: {time: 2h}")]
-    [InlineData("correct: [mean_variance]")]
-    [InlineData("batch_norm: retune")]
     [InlineData("first_last_bits: 8")]
     public void What_only_a_newer_version_can_do_is_named_as_such(string line)
     {

@@ -47,6 +47,7 @@ public sealed class RecipeSchemaTests : IDisposable
         Assert.Equal(RecipeKeys.Selections, Words(definitions.GetProperty("select")));
         Assert.Equal(RecipeKeys.Grids, Words(definitions.GetProperty("grid")));
         Assert.Equal(RecipeKeys.Schemes, Words(definitions.GetProperty("scheme")));
+        Assert.Equal(RecipeKeys.Corrections, Words(Schema.GetProperty("properties").GetProperty("correct").GetProperty("items")));
         Assert.Equal(RecipeKeys.BatchNorms, Words(Schema.GetProperty("properties").GetProperty("batch_norm")));
         Assert.Equal(RecipeKeys.FirstLastBits, Words(Schema.GetProperty("properties").GetProperty("first_last_bits")));
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit.Jobs;
@@ -17,6 +18,8 @@ public sealed class UnitKeysTests
     ];
 
     private static readonly CompressStepSpec s_obq = new() { Method = "obq", Damping = 1e-4, Bits = 4, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric };
+
+    private static readonly SiteRef s_site = new("/norm", ChannelAxis.Second, 64);
 
     private static readonly RowsSpec s_rows = new(s_shape, s_obq, RowsPhase.Solve, 0, 64, StartsPruned: true);
 
@@ -46,6 +49,9 @@ public sealed class UnitKeysTests
         { "f332cf626fddab906d8a6862d3886e3f734b389631a6b14a0e9223c5b89325f0", UnitKind.Select, new SelectSpec(s_shape, 4, 0.5, MaskSelection.Heap) },
         { "8a2686f61cde90561c5afbeb7ca5fc0df569b48b2b2fec80ea1de863011666f6", UnitKind.Assemble, new AssembleSpec([new AssembleLayer(new LayerRef("/conv", 3), 4, QuantizationScheme.Symmetric)], BatchNormMode.Fold) },
         { "a144a95d962bed308e690bcb485d2716c22ac83d6497435d5bc7bbd1ee4338a6", UnitKind.Evaluate, new EvaluateSpec("top1", 0, 2_500, 250, new Preprocess(), Latency: false) },
+        { "021f3ce588adcd55895c85c3666bdf34e751ad4ff7ef7dfd237b87ba551f339b", UnitKind.Statistics, new MomentsSpec(Correction.BatchNorm, [s_site], [], 0, 256, 128, BatchNormMode.Keep, new Preprocess()) },
+        { "c908f56f360f85bc5b66ef59ecf3a7006350f773c1ffbfc625bd9077bb5115da", UnitKind.Statistics, new CorrectionSpec(Correction.Bias, [s_site], [s_site]) },
+        { "bc0d2711a361fa5f7a525f2f8b6049689e72c2bf3994434e59e1819f07de6f13", UnitKind.Assemble, new AssembleSpec([], BatchNormMode.Keep) { Applied = [new AppliedCorrection(Correction.BatchNorm, [s_site])], FoldsAfter = true } },
         { "a00380a3dd9f11f8466082ca18291006a36ff62d20b5e3b189498d047bec636a", UnitKind.Evaluate, new CompareSpec([new LayerRef("/conv", 3)], 0, 64, 64, BatchNormMode.Fold, new Preprocess()) },
     };
 

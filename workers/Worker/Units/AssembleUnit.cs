@@ -1,12 +1,14 @@
 using Orchestrator.Compression.Models;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Onnx;
 using Orchestrator.Onnx.Export;
 using Orchestrator.Onnx.Partition;
+using Orchestrator.Onnx.Passes;
 using Orchestrator.Worker.Leasing;
 
 namespace Orchestrator.Worker.Units;
 
-/// <summary>Puts every layer's result into the prepared model and writes it.</summary>
+/// <summary>Puts every layer's result into the prepared model, corrects it, and writes it.</summary>
 internal static class AssembleUnit
 {
     private const string WiderCodes = "wider-codes";
@@ -17,7 +19,7 @@ internal static class AssembleUnit
         var bytes = await inputs.BytesAsync(Roles.Model);
         var model = ModelPreparation.Prepare(ModelPreparation.Load(bytes.Span, Roles.Model), spec.BatchNorm);
         var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
-        var rescues = new List<Rescue>();
+        var quantized = new List<LayerCodes>();
         var opset = model.Opset;
         foreach (var entry in spec.Layers)
         {
@@ -31,11 +33,12 @@ internal static class AssembleUnit
             var codes = await inputs.ValuesAsync<int>($"{Roles.Codes}/{entry.Layer.Index}");
             var scales = await inputs.ValuesAsync<float>($"{Roles.Scales}/{entry.Layer.Index}");
             var zeros = await inputs.ValuesAsync<int>($"{Roles.Zeros}/{entry.Layer.Index}");
-            var export = QuantizedWeights.Apply(model, layer, codes, scales, zeros, bits);
-            if (export.Reason is { } reason)
-                rescues.Add(new Rescue(layer.Name, WiderCodes, reason));
+            quantized.Add(new LayerCodes(layer, codes, scales, zeros, bits));
         }
 
+        var rescues = spec.FoldsAfter == true
+            ? await FoldAsync(model, spec, quantized, inputs)
+            : await KeepAsync(model, spec, quantized, inputs);
         if (model.Opset != opset)
             rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: the codes of its weights need an operator that came with it"));
         var written = model.ToBytes();
@@ -43,5 +46,72 @@ internal static class AssembleUnit
         runtime.Open(written).Dispose();
         await context.WriteAsync(Roles.Model, written, inputs.CancellationToken);
         return new UnitMetrics { ModelBytes = written.LongLength, Rescues = rescues };
+    }
+
+    private static async Task<List<Rescue>> KeepAsync(OnnxModel model, AssembleSpec spec, List<LayerCodes> quantized, UnitInputs inputs)
+    {
+        var rescues = new List<Rescue>();
+        foreach (var layer in quantized)
+            Write(model, layer, rescues);
+        if (spec.Applied is not { } applied)
+            return rescues;
+        await CorrectionUnits.ApplyAsync(model, applied, inputs);
+        PassRunner.Run(model, new RemoveDeadCode());
+        return rescues;
+    }
+
+    /// <summary>Folds on float weights, then puts the codes in their place, their scales folded alike: so no code is rounded again.</summary>
+    private static async Task<List<Rescue>> FoldAsync(OnnxModel model, AssembleSpec spec, List<LayerCodes> quantized, UnitInputs inputs)
+    {
+        var byNode = new Dictionary<string, LayerCodes>(StringComparer.Ordinal);
+        foreach (var layer in quantized)
+        {
+            LayerMatrix.Write(layer.Layer, QuantizedWeights.Dequantize(layer.Codes, layer.Scales, layer.Zeros));
+            foreach (var node in layer.Layer.Nodes)
+                byNode.Add(node.Name, layer);
+        }
+
+        await CorrectionUnits.ApplyAsync(model, spec.Applied ?? [], inputs);
+        var factors = new Dictionary<string, IReadOnlyList<double>>(StringComparer.Ordinal);
+        PassRunner.Run(model, new FoldBatchNorm(factors), new RemoveDeadCode());
+        var rescues = new List<Rescue>();
+        foreach (var layer in ModelPartition.Of(model).Layers)
+        {
+            if (byNode.TryGetValue(layer.Name, out var codes))
+                Write(model, codes.Times(layer, factors.GetValueOrDefault(layer.Name)), rescues);
+        }
+
+        return rescues;
+    }
+
+    private static void Write(OnnxModel model, LayerCodes layer, List<Rescue> rescues)
+    {
+        var export = QuantizedWeights.Apply(model, layer.Layer, layer.Codes, layer.Scales, layer.Zeros, layer.Bits);
+        if (export.Reason is { } reason)
+            rescues.Add(new Rescue(layer.Layer.Name, WiderCodes, reason));
+    }
+
+    /// <summary>A layer's result as codes.</summary>
+    private sealed record LayerCodes(Layer Layer, int[] Codes, float[] Scales, int[] Zeros, int Bits)
+    {
+        /// <summary>Each row times a factor: a negative one mirrors the codes, and the scale stays positive.</summary>
+        public LayerCodes Times(Layer layer, IReadOnlyList<double>? factors)
+        {
+            if (factors is null)
+                return this with { Layer = layer };
+            var (codes, scales, zeros) = ((int[])Codes.Clone(), (float[])Scales.Clone(), (int[])Zeros.Clone());
+            var (columns, most) = (codes.Length / scales.Length, (1 << Bits) - 1);
+            for (var row = 0; row < scales.Length; row++)
+            {
+                scales[row] = (float)(scales[row] * Math.Abs(factors[row]));
+                if (factors[row] >= 0)
+                    continue;
+                zeros[row] = most - zeros[row];
+                foreach (ref var code in codes.AsSpan(row * columns, columns))
+                    code = most - code;
+            }
+
+            return new LayerCodes(layer, codes, scales, zeros, Bits);
+        }
     }
 }

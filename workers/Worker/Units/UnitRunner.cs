@@ -35,6 +35,8 @@ public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProv
             SelectSpec spec => RowsUnits.SelectAsync(spec, inputs, context),
             AssembleSpec spec => AssembleUnit.RunAsync(spec, inputs, context, runtime),
             EvaluateSpec spec => ModelUnits.EvaluateAsync(spec, inputs, context, runtime, time),
+            MomentsSpec spec => CorrectionUnits.MomentsAsync(spec, inputs, context, _models, runtime),
+            CorrectionSpec spec => CorrectionUnits.CorrectAsync(spec, inputs, context),
             CompareSpec spec => ModelUnits.CompareAsync(spec, inputs, _models, runtime),
             _ => throw new NotSupportedException($"This worker knows no unit of type {unit.Spec.GetType().Name}."),
         };
