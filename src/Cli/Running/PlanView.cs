@@ -2,6 +2,7 @@ using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Reports;
 using Orchestrator.Jobs.Estimates;
 using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Spectre.Console;
 
@@ -23,6 +24,7 @@ internal sealed record PlanView
 
     public required IReadOnlyList<PlanLayerView> Layers { get; init; }
     public required IReadOnlyList<PlanUnsupportedView> Unsupported { get; init; }
+    public required IReadOnlyList<PlanCorrectionView> Corrections { get; init; }
 
     public static PlanView Of(PreparedRun run, int slots)
     {
@@ -39,6 +41,7 @@ internal sealed record PlanView
             Warnings = run.Preflight.Warnings,
             Layers = [.. run.Plan.Layers.Select(PlanLayerView.Of)],
             Unsupported = [.. run.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
+            Corrections = [.. run.Plan.Corrections.Select(c => new PlanCorrectionView(c.Kind, c.Sites.Count, c.Levels.Count, c.Shards.Samples, c.Shards.Batch))],
         };
     }
 
@@ -54,6 +57,8 @@ internal sealed record PlanView
         console.Write(table);
         foreach (var node in Unsupported)
             console.MarkupLineInterpolated($"[yellow]left alone[/] {node.Name} ({node.OpType}): {node.Reason}");
+        foreach (var correction in Corrections)
+            console.MarkupLineInterpolated($"then {correction.Kind} of {correction.Nodes} nodes in {correction.Levels} levels on {correction.Samples} samples, {correction.Batch} at a time");
         console.MarkupLineInterpolated($"job {Job}, profile {Profile}: {Units.Total} units in {Slots} slots");
         EstimateLines.Print(console, Estimate, Slots);
         console.MarkupLineInterpolated($"store    {Store}");
@@ -66,6 +71,10 @@ internal sealed record PlanView
 internal sealed record PlanUnitsView(int Total, double Cost);
 
 internal sealed record PlanUnsupportedView(string Name, string OpType, string Reason);
+
+/// <param name="Nodes">Nodes that are corrected.</param>
+/// <param name="Levels">One behind the other in the graph.</param>
+internal sealed record PlanCorrectionView(Correction Kind, int Nodes, int Levels, int Samples, int Batch);
 
 /// <param name="Steps">For example <c>exact-obs 70.0 %</c>; empty where the layer is left alone.</param>
 internal sealed record PlanLayerView(string Name, string OpType, string Block, int Rows, int Columns, IReadOnlyList<string> Steps, string? Reason)
