@@ -129,6 +129,23 @@ public sealed class Tensor
         return true;
     }
 
+    /// <summary>The share of exact zeros among the elements of a real tensor, or among some tens of thousands spread over a large one.</summary>
+    public double ZeroFraction()
+    {
+        const long MostRead = 1 << 16;
+        // Odd, so that no column of an even width is passed over.
+        var step = (int)Math.Max(1, Count / MostRead | 1);
+        var bytes = Bytes();
+        var (zeros, read) = (0, 0);
+        for (var i = 0L; i < Count; i += step, read++)
+        {
+            if (TensorElements.Real(Name, ElementType, bytes, (int)i) == 0)
+                zeros++;
+        }
+
+        return read == 0 ? 0 : zeros / (double)read;
+    }
+
     /// <summary>Same element type, shape and bits; names do not matter.</summary>
     public bool ContentEquals(Tensor other) =>
         ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape)

@@ -95,4 +95,16 @@ public sealed class TensorTests
         Assert.Throws<OnnxException>(() => text.ReadFloats());
         Assert.Throws<OnnxException>(() => Tensor.FromReals("t", ElementType.Int8, [1], [1]));
     }
+
+    [Fact]
+    public void The_share_of_zeros_is_exact_for_small_tensors_and_near_it_for_large_ones()
+    {
+        Assert.Equal(0.4, Tensor.FromFloats("t", [5], [0, 1, -0f, 2, 1e-30f]).ZeroFraction());
+        Assert.Equal(0.5, Tensor.FromReals("t", ElementType.Float16, [2], [0, 3]).ZeroFraction());
+        // Every fourth column of an even width is zero, over more elements than are looked at.
+        var large = new float[1 << 20];
+        for (var i = 0; i < large.Length; i++)
+            large[i] = i % 4 == 0 ? 0 : 1;
+        Assert.InRange(Tensor.FromFloats("t", [1 << 10, 1 << 10], large).ZeroFraction(), 0.249, 0.251);
+    }
 }

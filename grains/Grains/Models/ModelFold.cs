@@ -42,8 +42,16 @@ internal static class ModelFold
     /// <summary>The draft where its corrections failed: still the best model there is.</summary>
     private static CommittedUnit? Assembly(ModelRuns runs)
     {
-        var units = runs.Result?.Fold.InOrder().ToArray() ?? [];
-        return units.FirstOrDefault(u => u.Id == ResultPipeline.Assembly) ?? units.FirstOrDefault(u => u.Id == ResultPipeline.Draft);
+        CommittedUnit? draft = null;
+        foreach (var unit in runs.Result?.Fold.InOrder() ?? [])
+        {
+            if (unit.Id == ResultPipeline.Assembly)
+                return unit;
+            if (unit.Id == ResultPipeline.Draft)
+                draft = unit;
+        }
+
+        return draft;
     }
 
     private static MetricFold? Metric(IEnumerable<CommittedUnit> shards)

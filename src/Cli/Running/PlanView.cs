@@ -50,7 +50,7 @@ internal sealed record PlanView
         var table = new Table().Border(TableBorder.Simple).AddColumn("layer").AddColumn("steps").AddColumn(new TableColumn("rows").RightAligned()).AddColumn(new TableColumn("columns").RightAligned());
         foreach (var layer in Layers)
         {
-            var steps = layer.Steps.Count == 0 ? $"left alone: {layer.Reason}" : string.Join(" + ", layer.Steps) + (layer.Reason is { } reason ? $" ({reason})" : "");
+            var steps = layer.Steps.Count == 0 ? $"left alone: {layer.Reason}" : string.Join(" + ", layer.Steps) + (layer.Reason is { } reason ? $" ({reason})" : "") + (layer.KeptZeros is { } zeros ? $" on {Figures.Percent(zeros)} zeros kept" : "");
             table.AddRow(new Text(layer.Name), new Text(steps), new Text($"{layer.Rows}"), new Text($"{layer.Columns}"));
         }
 
@@ -77,10 +77,10 @@ internal sealed record PlanUnsupportedView(string Name, string OpType, string Re
 internal sealed record PlanCorrectionView(Correction Kind, int Nodes, int Levels, int Samples, int Batch);
 
 /// <param name="Steps">For example <c>exact-obs 70.0 %</c>; empty where the layer is left alone.</param>
-internal sealed record PlanLayerView(string Name, string OpType, string Block, int Rows, int Columns, IReadOnlyList<string> Steps, string? Reason)
+internal sealed record PlanLayerView(string Name, string OpType, string Block, int Rows, int Columns, IReadOnlyList<string> Steps, string? Reason, double? KeptZeros)
 {
     public static PlanLayerView Of(LayerPlan layer) => new(
-        layer.Name, layer.OpType, layer.Block, layer.Shape.Rows, layer.Shape.Columns, [.. layer.Steps.Select(step => Describe(step.Step))], layer.Reason);
+        layer.Name, layer.OpType, layer.Block, layer.Shape.Rows, layer.Shape.Columns, [.. layer.Steps.Select(step => Describe(step.Step) + (step.KeepsRows ? " keeping rows" : ""))], layer.Reason, layer.KeptZeros);
 
     private static string Describe(CompressStepSpec step) => step switch
     {

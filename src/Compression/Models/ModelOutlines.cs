@@ -48,5 +48,6 @@ public static class ModelOutlines
         Positions = Math.Max(layer.Positions, 1),
         SharedWith = [.. layer.SharedWith.Select(node => node.Name)],
         Block = block,
+        Zeros = layer.Weight.Tensor.ZeroFraction(),
     };
 }

@@ -52,6 +52,15 @@ public static class LayerSolver
         return Measure(input, ordered.Restore(rows));
     }
 
+    /// <summary><see cref="RowsPhase.Finish"/> after a trace that kept its rows; no Hessian is solved.</summary>
+    /// <param name="kept">Of the input's rows, as <see cref="Trace"/> gives it.</param>
+    /// <exception cref="InputException">The input does not fit the step.</exception>
+    public static RowsResult Pick(SolverInput input, CompressStepSpec step, ReadOnlySpan<float> kept, ReadOnlySpan<int> counts)
+    {
+        using var ordered = OrderedInput.Of(input, step);
+        return Measure(input, ordered.Restore(EliminationTrace.Pick(ordered.Input, Unit(step), kept, counts)));
+    }
+
     /// <summary><see cref="RowsPhase.Solve"/>: weights from start to end, for nm, obq and rtn.</summary>
     /// <exception cref="InputException">The input does not fit the step.</exception>
     public static RowsResult Solve(SolverInput input, CompressStepSpec step, CancellationToken cancellationToken = default)

@@ -28,6 +28,7 @@ internal sealed class RowEngine : IDisposable
     private readonly ObsElimination<float> _single;
     private readonly float[] _singleWeights;
     private ObsElimination<double>? _double;
+    private Matrix<double>? _keptDouble;
 
     public RowEngine(SolverInput input, RescueLog rescues)
     {
@@ -36,6 +37,9 @@ internal sealed class RowEngine : IDisposable
         _single = new(input.Columns, input.Width);
         _singleWeights = new float[input.Columns];
     }
+
+    /// <summary>Where set, receives the row after each step [steps × columns].</summary>
+    public Matrix<float>? Kept { get; init; }
 
     /// <summary>Runs a method on one row.</summary>
     /// <param name="before">The row at entry [columns].</param>
@@ -70,12 +74,14 @@ internal sealed class RowEngine : IDisposable
     {
         _single.Dispose();
         _double?.Dispose();
+        _keptDouble?.Dispose();
     }
 
     private EliminationResult Single(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses)
     {
         for (var j = 0; j < before.Length; j++)
             _singleWeights[j] = (float)before[j];
+        _single.Kept = Kept;
         var result = method.Run(_single, system.SingleInverse, system.Columns, _singleWeights, order, losses);
         for (var j = 0; j < after.Length; j++)
             after[j] = _singleWeights[j];
@@ -85,6 +91,8 @@ internal sealed class RowEngine : IDisposable
     private int InDouble(IRowMethod method, RowSystem system, ReadOnlySpan<double> before, Span<double> after, Span<int> order, Span<double> losses, CancellationToken cancellationToken)
     {
         _double ??= new(_input.Columns, _input.Width);
+        if (Kept is not null)
+            _double.Kept = _keptDouble ??= new Matrix<double>(Kept.Rows, Kept.Columns);
         var current = system;
         try
         {
@@ -93,7 +101,11 @@ internal sealed class RowEngine : IDisposable
                 before.CopyTo(after);
                 var result = method.Run(_double, current.Inverse, current.Columns, after, order, losses);
                 if (Drift(result, current, before, after, losses) <= DoubleDrift)
+                {
+                    KeepDouble(result.Steps);
                     return result.Steps;
+                }
+
                 var raised = current.Raise(_input.Width, cancellationToken) ?? throw DampedInverse.NotSemidefinite();
                 _rescues.Damping(_input.Damping, raised.MeanDiagonal, raised.Lambda);
                 if (!ReferenceEquals(current, system))
@@ -105,6 +117,19 @@ internal sealed class RowEngine : IDisposable
         {
             if (!ReferenceEquals(current, system))
                 current.Dispose();
+        }
+    }
+
+    private void KeepDouble(int steps)
+    {
+        if (Kept is null)
+            return;
+        for (var step = 0; step < steps; step++)
+        {
+            var from = _keptDouble!.Row(step);
+            var to = Kept.Row(step);
+            for (var j = 0; j < to.Length; j++)
+                to[j] = (float)from[j];
         }
     }
 

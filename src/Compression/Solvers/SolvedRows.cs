@@ -20,4 +20,8 @@ public sealed record QuantizedRows(int[] Codes, float[] Scales, int[] Zeros);
 /// <param name="Order">Column, or block of consecutive columns, removed at each step [rows × steps].</param>
 /// <param name="Losses">Growth of ½·Δw·H·Δwᵀ (damped H) at each step [rows × steps].</param>
 /// <param name="Steps">Eliminations a row: columns, or blocks.</param>
-public sealed record TraceResult(int[] Order, double[] Losses, int Steps, IReadOnlyList<Rescue> Rescues);
+public sealed record TraceResult(int[] Order, double[] Losses, int Steps, IReadOnlyList<Rescue> Rescues)
+{
+    /// <summary>Each row at entry and after every step [rows × (steps + 1) × columns], in the order of columns that the step works in; null where not asked for.</summary>
+    public float[]? Kept { get; init; }
+}

@@ -25,6 +25,9 @@ public sealed record SolverInput(Matrix<float> Weights, LayerHessian Hessian, La
     /// <summary>Zeros among the weights are a mask to keep: they stay zero, and compensation goes to the others only.</summary>
     public bool StartsPruned { get; init; }
 
+    /// <summary>A trace keeps the row after every step (algorithms.md 5.5, less compute): rows · (steps + 1) · columns · 4 bytes.</summary>
+    public bool KeepsRows { get; init; }
+
     public KernelWidth Width { get; init; } = KernelWidth.Default;
 
     /// <summary>Told the number of rows done.</summary>

@@ -49,6 +49,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         EvaluateSpec { Latency: true } => Evaluate(LatencyRuns, 1, plan.Settings.Calibration.Length, RunsSlower(unit)),
         EvaluateSpec spec => Evaluate(spec.Count, spec.Batch, plan.Settings.Evaluation?.Length ?? 0, RunsSlower(unit)),
         CompareSpec spec => Compare(spec),
+        MomentsSpec spec => Evaluate(spec.Count, spec.Batch, plan.Settings.Calibration.Length, isSlower: false),
         _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0),
     };
 
@@ -122,7 +123,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         var weights = (double)spec.Rows * spec.Layer.Columns;
         var removals = weights / (spec.Step.Size ?? 1);
         return spec.Phase == RowsPhase.Trace
-            ? removals * (sizeof(int) + sizeof(double))
+            ? removals * (sizeof(int) + sizeof(double)) + (spec.KeepsRows == true ? removals * spec.Layer.Columns * Float : 0)
             : weights * Float + (spec.Step.Bits is null ? 0 : weights * sizeof(int) + spec.Rows * (Float + sizeof(int)));
     }
 

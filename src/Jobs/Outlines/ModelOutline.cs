@@ -62,6 +62,9 @@ public sealed record LayerOutline
     public IReadOnlyList<string> SharedWith { get; init; } = [];
 
     public required string Block { get; init; }
+
+    /// <summary>The share of exact zeros among its weights; of a large layer, among a part of them.</summary>
+    public double Zeros { get; init; }
 }
 
 /// <summary>A node whose output can be corrected channel by channel.</summary>

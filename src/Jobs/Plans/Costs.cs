@@ -8,6 +8,9 @@ internal static class Costs
     /// <summary>What a rows unit should cost: seconds on one core.</summary>
     public const double UnitFlops = 5e10;
 
+    /// <summary>A byte written, hashed, read and hashed again, in operations of the closed form: each pass at a few GB/s beside some 25 GFLOP/s.</summary>
+    private const double ByteFlops = 40;
+
     /// <summary>Candidate scales of the grid search (algorithms.md 0.3), each a pass over the row.</summary>
     private const double GridPasses = 500;
 
@@ -30,6 +33,12 @@ internal static class Costs
         var kept = shape.Columns * (1 - sparsity);
         return kept * kept * kept / 3 + (double)shape.Columns * shape.Columns;
     }
+
+    /// <summary>One row kept after every step: written, hashed, read and checked again.</summary>
+    public static double KeepRow(LayerShape shape, int unit) => ByteFlops * KeptBytes(shape with { Rows = 1 }, unit);
+
+    /// <summary>Bytes of a trace that keeps every row (algorithms.md 5.5).</summary>
+    public static double KeptBytes(LayerShape shape, int unit) => sizeof(float) * (double)shape.Rows * shape.Columns * (shape.Columns / unit + 1);
 
     public static double Statistics(IEnumerable<LayerPlan> layers, long macs, int samples) =>
         samples * layers.Aggregate(2.0 * macs, (sum, l) => sum + (double)l.Positions * l.Shape.Groups * l.Shape.Columns * l.Shape.Columns);

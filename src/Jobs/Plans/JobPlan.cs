@@ -80,6 +80,9 @@ public sealed record LayerPlan
     /// <summary>Empty where the layer is left alone.</summary>
     public required IReadOnlyList<StepPlan> Steps { get; init; }
 
+    /// <summary>The share of its weights that are zero already and stay so; null where they are free.</summary>
+    public double? KeptZeros { get; init; }
+
     /// <summary>Why a layer or some step of it is left out; null where all steps apply.</summary>
     public string? Reason { get; init; }
 
@@ -89,7 +92,8 @@ public sealed record LayerPlan
 /// <param name="NeedsInverse">The whole layer's inverse Hessian is computed first. Without it each row inverts its own surviving part, or none is needed.</param>
 /// <param name="StartsPruned">An earlier step pruned: zeros of the incoming weights are a mask to keep.</param>
 /// <param name="RangeRows">Rows of a unit (<see cref="RowRanges"/>).</param>
-public sealed record StepPlan(CompressStepSpec Step, bool NeedsInverse, bool StartsPruned, int RangeRows);
+/// <param name="KeepsRows">The trace keeps every row after every step; otherwise only the order, and the closed form follows (algorithms.md 5.5).</param>
+public sealed record StepPlan(CompressStepSpec Step, bool NeedsInverse, bool StartsPruned, int RangeRows, bool KeepsRows = false);
 
 /// <param name="Layers">Indices of its layers that have steps.</param>
 public sealed record BlockPlan(string Name, IReadOnlyList<int> Layers);

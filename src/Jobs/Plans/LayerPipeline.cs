@@ -108,7 +108,7 @@ public sealed class LayerPipeline : IUnitPipeline
         var inputs = new List<PlannedInput>(weights) { Output(Roles.Hessian, s_hessian) };
         if (part == Part.Finish)
         {
-            inputs.Add(Output(Roles.Order, place with { Stage = place.Stage - 2 }));
+            inputs.Add(Output(step.KeepsRows ? Roles.Kept : Roles.Order, place with { Stage = place.Stage - 2 }));
             inputs.Add(Output(Roles.Counts, new UnitPlace(place.Stage - 1, 0)));
         }
         else if (step.NeedsInverse)
@@ -121,7 +121,7 @@ public sealed class LayerPipeline : IUnitPipeline
         var phase = part switch { Part.Trace => RowsPhase.Trace, Part.Finish => RowsPhase.Finish, _ => RowsPhase.Solve };
         // How much to remove is decided between the two passes; without it in their keys, one trace serves every sparsity.
         var rowsStep = part == Part.Solve ? step.Step : step.Step with { Sparsity = null, Select = null };
-        var spec = new RowsSpec(_layer.Shape, rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow };
+        var spec = new RowsSpec(_layer.Shape, rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow, KeepsRows = step.KeepsRows ? true : null };
         var row = part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);
         var name = part switch { Part.Trace => "trace", Part.Finish => "finish", _ => "rows" };
         return new PlannedUnit(

@@ -7,6 +7,12 @@ namespace Orchestrator.Jobs.Plans;
 /// <summary>Which steps each layer goes through, the recipe's rules applied, and why a step is left out.</summary>
 internal static class LayerPlanner
 {
+    /// <summary>From this share of zeros on a layer counts as pruned; no dense layer comes near it.</summary>
+    private const double PrunedShare = 0.05;
+
+    /// <summary>Most bytes that a layer's trace may keep.</summary>
+    private const double KeptBytes = 256 << 20;
+
     public static IReadOnlyList<LayerPlan> Plan(Recipe recipe, ModelOutline outline)
     {
         var rules = recipe.Layers.Select((rule, index) => new CompiledRule(rule, index, LayerPattern.Parse(rule.Match))).ToArray();
@@ -19,6 +25,7 @@ internal static class LayerPlanner
     {
         var shape = new LayerShape(layer.Rows, layer.Columns, layer.Groups, layer.KernelPositions);
         var steps = new List<StepPlan>();
+        var keepsZeros = layer.Zeros > 0 && (recipe.Zeros == ExistingZeros.Keep || (recipe.Zeros == ExistingZeros.Auto && layer.Zeros >= PrunedShare));
         var reasons = new List<string>();
         if (rule?.Rule.Skip == true)
         {
@@ -26,7 +33,7 @@ internal static class LayerPlanner
         }
         else
         {
-            var pruned = false;
+            var pruned = keepsZeros;
             foreach (var step in recipe.Compress)
             {
                 var spec = Resolve(step, rule?.Rule);
@@ -36,7 +43,7 @@ internal static class LayerPlanner
                     continue;
                 }
 
-                steps.Add(MakeStep(spec, shape, pruned));
+                steps.Add(MakeStep(step, spec, shape, pruned, reasons));
                 pruned |= step.Prunes;
             }
         }
@@ -50,6 +57,7 @@ internal static class LayerPlanner
             Shape = shape,
             Positions = layer.Positions,
             Steps = steps,
+            KeptZeros = keepsZeros && steps.Count > 0 ? layer.Zeros : null,
             Reason = reasons.Count == 0 ? null : string.Join("; ", reasons),
         };
     }
@@ -81,11 +89,26 @@ internal static class LayerPlanner
         return step.Sparsity == 0 ? "a sparsity of 0 prunes nothing" : null;
     }
 
-    private static StepPlan MakeStep(CompressStepSpec spec, LayerShape shape, bool pruned)
+    private static StepPlan MakeStep(CompressStep step, CompressStepSpec spec, LayerShape shape, bool pruned, List<string> reasons)
     {
         var needsInverse = spec.Method != "rtn" && !pruned;
         var rows = Costs.UnitFlops / Costs.Row(spec, shape, pruned);
-        return new StepPlan(spec, needsInverse, pruned, RowRanges.FitSize(shape, rows));
+        return new StepPlan(spec, needsInverse, pruned, RowRanges.FitSize(shape, rows), KeepsRows(step, spec, shape, reasons));
+    }
+
+    /// <summary>Whether the trace keeps its rows: a function of recipe and shape alone, so that one trace serves every sparsity.</summary>
+    private static bool KeepsRows(CompressStep step, CompressStepSpec spec, LayerShape shape, List<string> reasons)
+    {
+        var wish = step switch { ExactObsStep s => s.Trace, BlockStep s => s.Trace, _ => TraceKeeping.Order };
+        if (wish == TraceKeeping.Order)
+            return false;
+        var unit = spec.Size ?? 1;
+        var fits = Costs.KeptBytes(shape, unit) <= KeptBytes;
+        if (wish == TraceKeeping.Auto)
+            return fits && Costs.KeepRow(shape, unit) < Costs.FinishRow(shape, 0.5);
+        if (!fits)
+            reasons.Add($"{spec.Method}: its rows after every step take {Costs.KeptBytes(shape, unit) / (1 << 20):f0} MiB, more than {KeptBytes / (1 << 20):f0}; the order is kept instead");
+        return fits;
     }
 
     private sealed record CompiledRule(LayerRule Rule, int Index, LayerPattern Pattern)

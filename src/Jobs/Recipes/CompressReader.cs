@@ -48,8 +48,8 @@ internal static class CompressReader
 
     private static CompressStep Build(string method, Section section) => method switch
     {
-        "exact-obs" => new ExactObsStep(ReadSparsity(section), ReadSelection(section)),
-        "block" => new BlockStep(ReadSize(section), ReadSparsity(section), ReadSelection(section)),
+        "exact-obs" => new ExactObsStep(ReadSparsity(section), ReadSelection(section)) { Trace = ReadTrace(section) },
+        "block" => new BlockStep(ReadSize(section), ReadSparsity(section), ReadSelection(section)) { Trace = ReadTrace(section) },
         "nm" => ReadPattern(section),
         "obq" => new ObqStep(ReadBits(section), ReadGrid(section), ReadScheme(section)),
         "rtn" => new RtnStep(ReadBits(section), ReadGrid(section), ReadScheme(section)),
@@ -125,6 +125,13 @@ internal static class CompressReader
         "sort" => MaskSelection.Sort,
         "exact" => MaskSelection.Exact,
         _ => MaskSelection.Heap,
+    };
+
+    private static TraceKeeping ReadTrace(Section section) => section.Choice("trace", RecipeKeys.Traces) switch
+    {
+        "rows" => TraceKeeping.Rows,
+        "order" => TraceKeeping.Order,
+        _ => TraceKeeping.Auto,
     };
 
     private static GridKind ReadGrid(Section section) =>

@@ -10,6 +10,7 @@ public sealed record Recipe
     public required IReadOnlyList<CompressStep> Compress { get; init; }
     public IReadOnlyList<LayerRule> Layers { get; init; } = [];
     public BatchNormMode BatchNorm { get; init; } = BatchNormMode.Fold;
+    public ExistingZeros Zeros { get; init; }
 
     /// <summary>What is put right on the assembled model. A set: they are made in the order of <see cref="Correction"/>'s members.</summary>
     public IReadOnlyList<Correction> Correct { get; init; } = [];
@@ -49,6 +50,18 @@ public enum BatchNormMode
     Retune,
 }
 
+/// <summary>What happens to zeros that the model's weights have already.</summary>
+public enum ExistingZeros
+{
+    /// <summary>Kept in layers that have enough of them to have been pruned.</summary>
+    Auto,
+
+    Keep,
+
+    /// <summary>Weights like any other.</summary>
+    Free,
+}
+
 /// <summary>Corrections of algorithms.md 5.10, in the order in which they are made.</summary>
 public enum Correction
 {
@@ -84,8 +97,23 @@ public enum MaskSelection
     Exact,
 }
 
+/// <summary>What a trace keeps for the second pass (algorithms.md 5.5).</summary>
+public enum TraceKeeping
+{
+    /// <summary>What costs less, within the bound on memory.</summary>
+    Auto,
+
+    /// <summary>Every row after every step, within the bound.</summary>
+    Rows,
+
+    /// <summary>Order and losses.</summary>
+    Order,
+}
+
 public sealed record ExactObsStep(double Sparsity, MaskSelection Select = MaskSelection.Heap) : CompressStep
 {
+    public TraceKeeping Trace { get; init; }
+
     public override string Method => "exact-obs";
     public override bool Prunes => true;
 }
@@ -99,6 +127,8 @@ public sealed record NmStep(int Keep, int Group) : CompressStep
 
 public sealed record BlockStep(int Size, double Sparsity, MaskSelection Select = MaskSelection.Heap) : CompressStep
 {
+    public TraceKeeping Trace { get; init; }
+
     public override string Method => "block";
     public override bool Prunes => true;
 }

@@ -4,7 +4,7 @@ namespace Orchestrator.Jobs.Recipes;
 internal static class RecipeKeys
 {
     public static readonly string[] Root =
-        ["version", "model", "data", "compress", "layers", "batch_norm", "correct", "first_last_bits", "seed", "output"];
+        ["version", "model", "data", "compress", "layers", "zeros", "batch_norm", "correct", "first_last_bits", "seed", "output"];
 
     /// <summary>Keys of later versions: known, refused with a reason.</summary>
     public static readonly string[] RootLater = ["budget"];
@@ -19,9 +19,9 @@ internal static class RecipeKeys
     /// <summary>Keys of each method, <c>method</c> itself included.</summary>
     public static readonly IReadOnlyDictionary<string, string[]> Methods = new Dictionary<string, string[]>
     {
-        ["exact-obs"] = ["method", "sparsity", "select", "damping"],
+        ["exact-obs"] = ["method", "sparsity", "select", "trace", "damping"],
         ["nm"] = ["method", "pattern", "damping"],
-        ["block"] = ["method", "size", "sparsity", "select", "damping"],
+        ["block"] = ["method", "size", "sparsity", "select", "trace", "damping"],
         ["obq"] = ["method", "bits", "grid", "scheme", "damping"],
         ["rtn"] = ["method", "bits", "grid", "scheme", "damping"],
     };
@@ -30,8 +30,10 @@ internal static class RecipeKeys
 
     public static readonly string[] Metrics = ["top1", "top5", "nll", "cosine", "mse"];
     public static readonly string[] Selections = ["heap", "sort", "exact"];
+    public static readonly string[] Traces = ["auto", "rows", "order"];
     public static readonly string[] Grids = ["minmax", "mse"];
     public static readonly string[] Schemes = ["asymmetric", "symmetric"];
+    public static readonly string[] Zeros = ["auto", "keep", "free"];
     public static readonly string[] BatchNorms = ["fold", "keep", "retune"];
     public static readonly string[] Corrections = ["bias", "mean_variance"];
     public static readonly string[] FirstLastBits = ["same"];

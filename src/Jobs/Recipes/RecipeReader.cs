@@ -72,6 +72,12 @@ public static class RecipeReader
                 "retune" => BatchNormMode.Retune,
                 _ => BatchNormMode.Fold,
             },
+            Zeros = root.Choice("zeros", RecipeKeys.Zeros) switch
+            {
+                "keep" => ExistingZeros.Keep,
+                "free" => ExistingZeros.Free,
+                _ => ExistingZeros.Auto,
+            },
             Correct = ReadCorrections(root, errors),
             Seed = root.Integer("seed", long.MinValue, long.MaxValue) ?? 0,
             OutputFolder = root.Child("output", RecipeKeys.Output) is { } output ? ReadPath(output, "folder") ?? "out" : "out",

@@ -62,6 +62,13 @@ public sealed record LayerReport
     public required double Bits { get; init; }
     public int ActivationBits { get; init; } = 32;
     public double Sparsity { get; init; }
+
+    /// <summary>The share of zeros that the layer had before and kept; null where it had none to keep.</summary>
+    public double? KeptZeros { get; init; }
+
+    /// <summary>What the trace kept for the second pass, <c>rows</c> or <c>order</c>; null without one.</summary>
+    public string? Trace { get; init; }
+
     public double? Loss { get; init; }
     public double? RelativeLoss { get; init; }
     public double Seconds { get; init; }

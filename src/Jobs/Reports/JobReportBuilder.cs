@@ -76,6 +76,8 @@ public static class JobReportBuilder
             Method = string.Join('+', plan.Steps.Select(s => s.Step.Method)),
             Bits = plan.Steps[^1].Step.Bits ?? FloatBits,
             Sparsity = summary!.Weights == 0 ? 0 : (double)summary.ZeroWeights / summary.Weights,
+            KeptZeros = plan.KeptZeros,
+            Trace = plan.Steps.FirstOrDefault(s => s.Step.Select is not null) is { } traced ? (traced.KeepsRows ? "rows" : "order") : null,
             Loss = summary.Loss,
             RelativeLoss = summary is { Loss: { } loss, ZeroLoss: > 0 and var zero } ? loss / zero : null,
             Status = written ? "compressed" : "failed",

@@ -76,6 +76,9 @@ public sealed record RowsSpec(LayerShape Layer, CompressStepSpec Step, RowsPhase
 
     /// <summary>Row of the layer that the first weights blob starts with. A unit gets only the blobs that overlap its rows: the whole layer at the first step, a few row ranges later.</summary>
     public int WeightsFirstRow { get; init; }
+
+    /// <summary>Trace: also writes every row after every step. Finish: reads these in place of the order. Null for no.</summary>
+    public bool? KeepsRows { get; init; }
 }
 
 /// <summary>A layer as a matrix, without its name: equal layers have equal keys.</summary>

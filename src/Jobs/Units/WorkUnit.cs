@@ -73,6 +73,9 @@ public static class Roles
     /// <summary>Loss increase of each elimination, double [rows × steps].</summary>
     public const string Losses = "losses";
 
+    /// <summary>Rows at entry and after each elimination, float32 [rows × (steps + 1) × columns], columns as the step orders them.</summary>
+    public const string Kept = "kept";
+
     /// <summary>How many eliminations each row keeps, int32 [rows].</summary>
     public const string Counts = "counts";
 

@@ -30,6 +30,8 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
 
     public int MaximumColumns => _inverse.Rows;
 
+    public Matrix<T>? Kept { get; set; }
+
     public EliminationResult Prune(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses) =>
         PruneGroups(inverse, columns, weights, 0, Math.Max(weights.Length, 1), order, losses);
 
@@ -56,6 +58,7 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
             _room[Place(columns, p) / group]--;
             order[step] = Place(columns, p);
             losses[step] = Eliminate(p, _w[p], T.Zero);
+            Keep(step, columns, weights);
         }
 
         return Finish(columns, weights, order.Length);
@@ -84,6 +87,7 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
             losses[step] = 0;
             for (var j = best.Start; j < best.Start + blockSize; j++)
                 losses[step] += Eliminate(j, _w[j], T.Zero);
+            Keep(step, columns, weights);
         }
 
         return Finish(columns, weights, order.Length);
@@ -117,6 +121,7 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
             codes[Place(columns, p)] = code;
             order[step] = Place(columns, p);
             losses[step] = Eliminate(p, Error(p), grid.Value(code));
+            Keep(step, columns, weights);
         }
 
         return Finish(columns, weights, order.Length);
@@ -142,6 +147,16 @@ public sealed unsafe class EagerElimination<T> : IRowElimination<T>
             _w[j] = weights[Place(columns, j)];
             _fixed[j] = false;
         }
+    }
+
+    private void Keep(int step, ReadOnlySpan<int> columns, ReadOnlySpan<T> weights)
+    {
+        if (Kept is null)
+            return;
+        var row = Kept.Row(step);
+        weights.CopyTo(row);
+        for (var j = 0; j < _m; j++)
+            row[Place(columns, j)] = _w[j];
     }
 
     private EliminationResult Finish(ReadOnlySpan<int> columns, Span<T> weights, int steps)

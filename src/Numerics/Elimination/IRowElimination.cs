@@ -21,6 +21,12 @@ public interface IRowElimination<T> : IDisposable
     /// <summary>The longest row the workspace holds.</summary>
     int MaximumColumns { get; }
 
+    /// <summary>
+    /// Where set, every method also writes the row as it stands after each step, [steps × places]: removed weights zero, the others
+    /// compensated, places outside the map as they came in. Null by default.
+    /// </summary>
+    Matrix<T>? Kept { get; set; }
+
     /// <summary>ExactOBS without a pattern, 5.4: the pivot is argmin w² / diagonal.</summary>
     EliminationResult Prune(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses);
 

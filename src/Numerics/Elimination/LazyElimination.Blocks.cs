@@ -40,6 +40,8 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd>
                 _eliminated[p] = true;
                 p++;
             }
+
+            Keep(step, weights);
         }
 
         return Finish(weights, order.Length);

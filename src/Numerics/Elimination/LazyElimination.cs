@@ -48,6 +48,8 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd> : IRowEliminat
 
     public int MaximumColumns { get; }
 
+    public Matrix<T>? Kept { get; set; }
+
     public EliminationResult Prune(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses) =>
         PruneGroups(inverse, columns, weights, 0, Math.Max(weights.Length, 1), order, losses);
 
@@ -127,6 +129,7 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd> : IRowEliminat
 
             var scale = T.One / T.Sqrt(d);
             p = Sweep(rule, _inverse.Push(p, scale), residual * scale);
+            Keep(step, weights);
             if (_inverse.Count == _inverse.Capacity && step + 1 < order.Length && p >= 0)
                 p = Apply(p);
         }
@@ -165,6 +168,19 @@ internal sealed unsafe partial class LazyElimination<T, V, TSimd> : IRowEliminat
         _inverse.Compact(_places);
         _eliminated.AsSpan(0, former).Clear();
         return _inverse.NewPosition(position);
+    }
+
+    private void Keep(int step, ReadOnlySpan<T> weights)
+    {
+        if (Kept is null)
+            return;
+        var row = Kept.Row(step);
+        weights.CopyTo(row);
+        for (var j = 0; j < _inverse.Columns; j++)
+        {
+            if (!_eliminated[j])
+                row[_places[j]] = _w[j];
+        }
     }
 
     private EliminationResult Finish(Span<T> weights, int steps)

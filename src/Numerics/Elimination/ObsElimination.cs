@@ -31,22 +31,28 @@ public sealed class ObsElimination<T> : IRowElimination<T>
 
     public int MaximumColumns => _kernel.MaximumColumns;
 
+    public Matrix<T>? Kept
+    {
+        get => _kernel.Kept;
+        set => _kernel.Kept = value;
+    }
+
     public EliminationResult Prune(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, Span<int> order, Span<double> losses) =>
-        Kept(_kernel.Prune(inverse, columns, weights, order, losses), inverse);
+        Alive(_kernel.Prune(inverse, columns, weights, order, losses), inverse);
 
     public EliminationResult PruneGroups(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, int keep, int group, Span<int> order, Span<double> losses) =>
-        Kept(_kernel.PruneGroups(inverse, columns, weights, keep, group, order, losses), inverse);
+        Alive(_kernel.PruneGroups(inverse, columns, weights, keep, group, order, losses), inverse);
 
     public EliminationResult PruneBlocks(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, int blockSize, Span<int> order, Span<double> losses) =>
-        Kept(_kernel.PruneBlocks(inverse, columns, weights, blockSize, order, losses), inverse);
+        Alive(_kernel.PruneBlocks(inverse, columns, weights, blockSize, order, losses), inverse);
 
     public EliminationResult Quantize(Matrix<T> inverse, ReadOnlySpan<int> columns, Span<T> weights, RowGrid<T> grid, Span<int> codes, Span<int> order, Span<double> losses) =>
-        Kept(_kernel.Quantize(inverse, columns, weights, grid, codes, order, losses), inverse);
+        Alive(_kernel.Quantize(inverse, columns, weights, grid, codes, order, losses), inverse);
 
     public void Dispose() => _kernel.Dispose();
 
     /// <summary>The kernels hold raw pointers, so what these point into must outlive the call even if the caller is done with it.</summary>
-    private EliminationResult Kept(EliminationResult result, Matrix<T> inverse)
+    private EliminationResult Alive(EliminationResult result, Matrix<T> inverse)
     {
         GC.KeepAlive(inverse);
         GC.KeepAlive(this);

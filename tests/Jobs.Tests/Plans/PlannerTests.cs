@@ -168,4 +168,52 @@ public sealed class PlannerTests
         Assert.Equal(code, refused.Code);
         Assert.All(new[] { refused.Subject, refused.Message, refused.Remedy }, text => Assert.False(string.IsNullOrWhiteSpace(text)));
     }
+
+    [Theory]
+    [InlineData(ExistingZeros.Auto, 0.04, false)]
+    [InlineData(ExistingZeros.Auto, 0.05, true)]
+    [InlineData(ExistingZeros.Keep, 0.01, true)]
+    [InlineData(ExistingZeros.Keep, 0.0, false)]
+    [InlineData(ExistingZeros.Free, 0.9, false)]
+    public void Zeros_that_a_layer_has_are_a_mask_where_the_recipe_or_their_number_says_so(ExistingZeros mode, double zeros, bool kept)
+    {
+        var outline = SampleJobs.Outline(SampleJobs.Layer("/conv") with { Zeros = zeros }, SampleJobs.Layer("/dense"));
+
+        var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ObqStep(4)) with { Zeros = mode }, outline));
+
+        Assert.Equal(kept ? zeros : null, plan.Layers[0].KeptZeros);
+        Assert.Equal((kept, !kept), (plan.Layers[0].Steps[0].StartsPruned, plan.Layers[0].Steps[0].NeedsInverse));
+        Assert.Null(plan.Layers[1].KeptZeros);
+        Assert.True(plan.Layers[1].Steps[0].NeedsInverse);
+    }
+
+    [Fact]
+    public void A_trace_keeps_its_rows_where_asked_and_within_the_bound()
+    {
+        var outline = SampleJobs.Outline(SampleJobs.Layer("/small"), SampleJobs.Layer("/large", rows: 512, columns: 4_608));
+        var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ExactObsStep(0.5) { Trace = TraceKeeping.Rows }), outline));
+        var pipeline = new LayerPipeline(plan.Settings, plan.Layers[0]);
+
+        Assert.Equal((true, false), (plan.Layers[0].Steps[0].KeepsRows, plan.Layers[1].Steps[0].KeepsRows));
+        Assert.Null(plan.Layers[0].Reason);
+        Assert.Contains("more than 256", plan.Layers[1].Reason, StringComparison.Ordinal);
+        var rows = PlanUnits.All(pipeline).Where(u => u.Spec is RowsSpec).ToArray();
+        Assert.All(rows, u => Assert.True(((RowsSpec)u.Spec).KeepsRows));
+        Assert.All(rows.Where(u => ((RowsSpec)u.Spec).Phase == RowsPhase.Finish), u =>
+        {
+            Assert.Contains(u.Inputs, i => i.Role == Roles.Kept);
+            Assert.DoesNotContain(u.Inputs, i => i.Role == Roles.Order);
+        });
+    }
+
+    [Fact]
+    public void By_itself_a_trace_keeps_what_costs_less_whatever_the_sparsity()
+    {
+        var outline = SampleJobs.Outline(SampleJobs.Layer("/small"), SampleJobs.Layer("/large", rows: 512, columns: 4_608));
+        foreach (var sparsity in (double[])[0.1, 0.99])
+        {
+            var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ExactObsStep(sparsity)), outline));
+            Assert.All(plan.Layers, layer => Assert.False(layer.Steps[0].KeepsRows));
+        }
+    }
 }

@@ -57,7 +57,7 @@ public sealed class RecipeFaultTests
     [InlineData(", sparsity: 0.7", "", 7, "compress[0].sparsity", "this key is required")]
     [InlineData("sparsity: 0.7", "sparsity: 0.7, damping: -1", 7, "compress[0].damping", "is negative")]
     [InlineData("sparsity: 0.7", "sparsity: 0.7, select: stack", 7, "compress[0].select", "unknown value 'stack'; valid: heap, sort, exact")]
-    [InlineData("sparsity: 0.7", "sparsity: 0.7, bits: 3", 7, "compress[0].bits", "unknown key; valid: method, sparsity, select, damping")]
+    [InlineData("sparsity: 0.7", "sparsity: 0.7, bits: 3", 7, "compress[0].bits", "unknown key; valid: method, sparsity, select, trace, damping")]
     [InlineData("method: exact-obs", "method: exact_obs", 7, "compress[0].method", "did you mean 'exact-obs'? valid: exact-obs, nm, block, obq, rtn")]
     [InlineData("method: exact-obs, ", "", 7, "compress[0].method", "this key is required; valid: exact-obs")]
     [InlineData("method: exact-obs", "method: [exact-obs]", 7, "compress[0].method", "unknown method a list")]

@@ -45,9 +45,11 @@ public sealed class RecipeSchemaTests : IDisposable
         var definitions = Schema.GetProperty("$defs");
         Assert.Equal(RecipeKeys.Metrics, Words(Data.GetProperty("properties").GetProperty("evaluation").GetProperty("properties").GetProperty("metric")));
         Assert.Equal(RecipeKeys.Selections, Words(definitions.GetProperty("select")));
+        Assert.Equal(RecipeKeys.Traces, Words(definitions.GetProperty("trace")));
         Assert.Equal(RecipeKeys.Grids, Words(definitions.GetProperty("grid")));
         Assert.Equal(RecipeKeys.Schemes, Words(definitions.GetProperty("scheme")));
         Assert.Equal(RecipeKeys.Corrections, Words(Schema.GetProperty("properties").GetProperty("correct").GetProperty("items")));
+        Assert.Equal(RecipeKeys.Zeros, Words(Schema.GetProperty("properties").GetProperty("zeros")));
         Assert.Equal(RecipeKeys.BatchNorms, Words(Schema.GetProperty("properties").GetProperty("batch_norm")));
         Assert.Equal(RecipeKeys.FirstLastBits, Words(Schema.GetProperty("properties").GetProperty("first_last_bits")));
     }

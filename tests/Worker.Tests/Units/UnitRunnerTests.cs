@@ -116,6 +116,23 @@ public sealed class UnitRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_trace_that_keeps_its_rows_finishes_without_the_order()
+    {
+        await HessianAsync(batch: 8);
+        var step = Step("exact-obs", sparsity: 0.5);
+        var (hessian, original) = (_context.Output(Roles.Hessian), _context.Add(Roles.Weights, _context.Bytes(Roles.Weights), "original-weights"));
+        await RunAsync(new InverseSpec(s_layer, 1, Columns, step.Damping), hessian);
+        await RunAsync(new RowsSpec(s_shape, step, RowsPhase.Trace, 0, Rows, false) { KeepsRows = true }, original, hessian, _context.Output(Roles.Inverse));
+        await RunAsync(new SelectSpec(s_shape, 1, 0.5, MaskSelection.Heap), _context.Output(Roles.Losses));
+        await RunAsync(new RowsSpec(s_shape, step, RowsPhase.Finish, 0, Rows, false) { KeepsRows = true }, original, hessian, _context.Output(Roles.Kept), _context.Output(Roles.Counts));
+        var picked = _context.Values<float>(Roles.Weights);
+        await RunAsync(new RowsSpec(s_shape, step, RowsPhase.Finish, 0, Rows, false), original, hessian, _context.Output(Roles.Order), _context.Output(Roles.Counts));
+
+        Assert.All(_context.Values<float>(Roles.Weights).Zip(picked), pair => Assert.Equal(pair.First, pair.Second, (float)GramTolerance));
+        Assert.Equal(Rows * Columns / 2, picked.Count(w => w == 0));
+    }
+
+    [Fact]
     public async Task A_model_compared_with_itself_has_cosine_one()
     {
         var reference = _context.Add(Roles.Model, ModelBytes(), "float");

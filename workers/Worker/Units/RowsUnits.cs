@@ -28,6 +28,7 @@ internal static class RowsUnits
             Original = original,
             Damping = spec.Step.Damping,
             StartsPruned = spec.StartsPruned,
+            KeepsRows = spec.KeepsRows == true,
             Width = width,
             Progress = new RowProgress(context, spec.Rows),
         };
@@ -61,14 +62,17 @@ internal static class RowsUnits
         var trace = LayerSolver.Trace(input, spec.Step, token);
         await context.WriteValuesAsync(Roles.Order, trace.Order, token);
         await context.WriteValuesAsync(Roles.Losses, trace.Losses, token);
+        if (trace.Kept is { } kept)
+            await context.WriteValuesAsync(Roles.Kept, kept, token);
         return new UnitMetrics { Rescues = trace.Rescues };
     }
 
     private static async Task<RowsResult> FinishAsync(SolverInput input, RowsSpec spec, UnitInputs inputs)
     {
-        var order = await inputs.ValuesAsync<int>(Roles.Order);
-        var counts = await inputs.ValuesAsync<int>(Roles.Counts);
-        return LayerSolver.Finish(input, spec.Step, order, counts.AsSpan(spec.FirstRow, spec.Rows), inputs.CancellationToken);
+        var counts = (await inputs.ValuesAsync<int>(Roles.Counts)).AsMemory(spec.FirstRow, spec.Rows);
+        return spec.KeepsRows == true
+            ? LayerSolver.Pick(input, spec.Step, await inputs.ValuesAsync<float>(Roles.Kept), counts.Span)
+            : LayerSolver.Finish(input, spec.Step, await inputs.ValuesAsync<int>(Roles.Order), counts.Span, inputs.CancellationToken);
     }
 
     private static async Task<UnitMetrics> WriteAsync(RowsResult result, IUnitContext context, CancellationToken token)
