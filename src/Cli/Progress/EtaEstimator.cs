@@ -24,9 +24,13 @@ internal sealed class EtaEstimator(TimeProvider clock, JobEstimate? estimate = n
     private int _steps;
 
     /// <summary>Share of the work that is done, 0 to 1.</summary>
-    public double Fraction(ProgressSnapshot snapshot) => estimate is not null && Work(snapshot.CostTotal) is > 0 and var total
-        ? Math.Clamp(Work(snapshot.CostDone) / total, 0, 1)
-        : snapshot.Fraction;
+    public double Fraction(ProgressSnapshot snapshot)
+    {
+        // The whole's cost is known beforehand only nearly.
+        if (estimate is null || snapshot.Done >= snapshot.Total || Work(snapshot.CostTotal) is not (> 0 and var total))
+            return snapshot.Fraction;
+        return Math.Clamp(Work(snapshot.CostDone) / total, 0, 1);
+    }
 
     /// <summary>The remaining time, or null where it is too early to tell.</summary>
     public TimeSpan? Update(ProgressSnapshot snapshot)

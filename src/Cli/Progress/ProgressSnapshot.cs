@@ -9,5 +9,5 @@ namespace Orchestrator.Cli.Progress;
 internal sealed record ProgressSnapshot(string Phase, int Done, int Total, int Reused, double CostDone, double CostReused, double CostTotal, string? Current)
 {
     /// <summary>Share of the nominal work, 0 to 1.</summary>
-    public double Fraction => CostTotal > 0 ? Math.Clamp(CostDone / CostTotal, 0, 1) : Total > 0 ? (double)Done / Total : 0;
+    public double Fraction => Total > 0 && Done >= Total ? 1 : CostTotal > 0 ? Math.Clamp(CostDone / CostTotal, 0, 1) : Total > 0 ? (double)Done / Total : 0;
 }

@@ -12,6 +12,8 @@ internal static class RunSummary
     public static void Print(IAnsiConsole console, JobReport report, ResultFiles files)
     {
         console.Write(LayerTable(report));
+        foreach (var (reason, layers) in Remarks(report))
+            console.MarkupLineInterpolated($"[yellow]left out[/] {layers}: {reason}");
         foreach (var rescue in report.Rescues)
             console.MarkupLineInterpolated($"[yellow]{rescue.Kind}[/] {rescue.Layer ?? "whole model"}: {rescue.Detail}");
         console.WriteLine();
@@ -23,6 +25,12 @@ internal static class RunSummary
             console.MarkupLineInterpolated($"  model    {files.Model}");
         console.MarkupLineInterpolated($"  report   {files.Page}");
     }
+
+    /// <summary>Steps that do not apply to a layer, layers with the same reason together.</summary>
+    private static IEnumerable<(string Reason, string Layers)> Remarks(JobReport report) => report.Layers
+        .Where(layer => layer is { Status: "compressed", Reason: not null })
+        .GroupBy(layer => layer.Reason!, layer => layer.Name)
+        .Select(group => (group.Key, group.Count() == 1 ? group.First() : $"{group.Count()} layers"));
 
     private static void PrintStatus(IAnsiConsole console, JobReport report)
     {

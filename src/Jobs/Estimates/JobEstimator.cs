@@ -27,6 +27,7 @@ public sealed record EstimateRequest
 public static class JobEstimator
 {
     private const double RecordBytes = 1_500;
+    private const int FewUnits = 64;
     private const double ReportBytes = 100_000;
 
     /// <summary>Opening the store, the runtime and the host.</summary>
@@ -91,16 +92,31 @@ public static class JobEstimator
         return new PhaseEstimate(name, sequential ? wall : Math.Max(cpu / parallel, chain), cpu, cost);
     }
 
-    /// <summary>Units of a stage differ in their size only, and only the last is smaller, or, in the last stages, another kind.</summary>
+    /// <summary>Few units are looked at one by one. Many differ in their size only, and only the last is smaller.</summary>
     private static (double Seconds, double Longest, double Cost) Stage(IUnitPipeline pipeline, int stage, UnitWorks works, Totals totals)
     {
         var count = pipeline.Stages[stage];
+        if (count <= FewUnits)
+            return Stage(Enumerable.Range(0, count).Select(index => pipeline[new UnitPlace(stage, index)]), works, totals);
         var first = pipeline[new UnitPlace(stage, 0)];
         var last = count == 1 ? first : pipeline[new UnitPlace(stage, count - 1)];
         var (most, least) = (works.Of(first), works.Of(last));
         totals.Add(first, most, count - 1);
         totals.Add(last, least, 1);
         return (most.Seconds * (count - 1) + least.Seconds, Math.Max(most.Seconds, least.Seconds), first.Cost * (count - 1) + last.Cost);
+    }
+
+    private static (double Seconds, double Longest, double Cost) Stage(IEnumerable<PlannedUnit> units, UnitWorks works, Totals totals)
+    {
+        var (seconds, longest, cost) = (0.0, 0.0, 0.0);
+        foreach (var unit in units)
+        {
+            var work = works.Of(unit);
+            totals.Add(unit, work, 1);
+            (seconds, longest, cost) = (seconds + work.Seconds, Math.Max(longest, work.Seconds), cost + unit.Cost);
+        }
+
+        return (seconds, longest, cost);
     }
 
     private sealed class Totals

@@ -73,6 +73,7 @@ public sealed class ProgressTests : IDisposable
 
         Assert.Equal(50, eta.Update(At(0))!.Value.TotalSeconds, 1e-6);
         Assert.Equal(0.8, eta.Fraction(At(20)), 1e-6);
+        Assert.Equal(1, eta.Fraction(At(90) with { Done = 100, Total = 100 }), 1e-6);
         _clock.Advance(80);
         // Half as fast as planned: what is left takes nearly twice its 10 seconds.
         Assert.InRange(eta.Update(At(20))!.Value.TotalSeconds, 18, 20);

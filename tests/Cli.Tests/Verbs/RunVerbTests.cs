@@ -81,6 +81,7 @@ public sealed class RunVerbTests : IDisposable
         // What a plan writes is known beforehand, so disk is held to the bound here; time and memory depend on the machine.
         Assert.InRange(estimate.GetProperty("ratio").GetProperty("diskBytes").GetDouble(), 0.5, 2);
         Assert.Contains("planned", console.Error, StringComparison.Ordinal);
+        Assert.Equal("opset-raised", Assert.Single(console.Json.GetProperty("rescues").EnumerateArray()).GetProperty("kind").GetString());
         using var again = new TestConsole(_folder.Path);
         await again.RunAsync("run", "recipe.yaml", "--json");
         Assert.Equal(JsonValueKind.Null, again.Json.GetProperty("estimate").GetProperty("ratio").GetProperty("seconds").ValueKind);

@@ -40,7 +40,7 @@ public sealed class JobEstimatorTests
         Assert.Equal(["import", "statistics", "layers", "result"], estimate.Phases.Select(phase => phase.Name));
         Assert.All(estimate.Phases, phase => Assert.True(phase.Seconds > 0));
         Assert.Equal(estimate.Seconds, estimate.Phases.Sum(phase => phase.Seconds), Rounding);
-        Assert.Equal(PlanUnits.Totals(SampleJobs.Plan()).Cost, estimate.Phases.Sum(phase => phase.Cost), 1);
+        Assert.Equal(PlanUnits.All(SampleJobs.Plan()).Sum(unit => unit.Cost), estimate.Phases.Sum(phase => phase.Cost), 1);
         Assert.Equal(estimate.DiskBytes, estimate.Disk.Inputs + estimate.Disk.Statistics + estimate.Disk.Attempts + estimate.Disk.Records);
     }
 
