@@ -3,6 +3,7 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Grains;
 using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Scheduling;
 using Orchestrator.Jobs.Outcomes;
 
@@ -47,6 +48,9 @@ public sealed class EmbeddedHost : IAsyncDisposable
     public IModelGrain Model(string jobId) => Grain<IModelGrain>(GrainKeys.Model(jobId));
 
     public ISchedulerGrain Scheduler => Grain<ISchedulerGrain>(GrainKeys.Scheduler);
+
+    /// <summary>The grain that the units of an owner belong to.</summary>
+    public IUnitOwnerGrain OwnerOf(UnitOwner owner) => owner.Kind == OwnerKind.Model ? Grain<IModelGrain>(owner.Key) : Grain<ILayerGrain>(owner.Key);
 
     /// <summary>Ends timers and messages. A turn under way runs to its end unseen; stop jobs first to have none.</summary>
     public ValueTask DisposeAsync()

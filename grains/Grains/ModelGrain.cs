@@ -16,6 +16,7 @@ namespace Orchestrator.Grains;
 public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry) : IModelGrain
 {
     private Active? _job;
+    private int _starts;
 
     public async Task<JobStarted> StartAsync(JobStart start, CancellationToken cancellationToken)
     {
@@ -108,7 +109,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         await checkpoints.WritePlanAsync(start.Tenant, start.Plan, cancellationToken);
         var last = await checkpoints.ReadLastEndAsync(scope, cancellationToken);
         var run = last is null ? 0 : last.Status == JobStatus.Succeeded ? last.Run : last.Run + 1;
-        return new JobPlace(start.Tenant, id, scope.Generation, run);
+        return new JobPlace(start.Tenant, id, scope.Generation, run, ++_starts);
     }
 
     private Task ReportAsync(string part, PipelineReport report)

@@ -44,6 +44,7 @@ internal static class OrcCommand
         root.Subcommands.Add(EvalVerb.Create(surroundings, json));
         root.Subcommands.Add(SolveVerb.Create(surroundings, json));
         root.Subcommands.Add(BenchVerb.Create(surroundings, json));
+        root.Subcommands.Add(SimulateVerb.Create(surroundings, json));
 
         foreach (var option in root.Options)
         {

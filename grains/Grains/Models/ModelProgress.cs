@@ -63,8 +63,12 @@ internal sealed class ModelProgress(JobPlan plan)
         _watchers.Add(channel);
         try
         {
-            await foreach (var progress in channel.Reader.ReadAllAsync(cancellationToken))
-                yield return progress;
+            // Not ReadAllAsync, which would leave the grain's scheduler.
+            while (await channel.Reader.WaitToReadAsync(cancellationToken))
+            {
+                while (channel.Reader.TryRead(out var progress))
+                    yield return progress;
+            }
         }
         finally
         {

@@ -37,6 +37,6 @@ internal sealed class PlainProgress(IAnsiConsole console, TimeProvider clock, Jo
         var reused = snapshot.Reused > 0 ? $", {snapshot.Reused} reused" : "";
         var current = snapshot.Current is { } layer ? $", {layer}" : "";
         var left = eta is { } time && snapshot.Done < snapshot.Total ? $", {Figures.Duration(time.TotalSeconds)} left" : "";
-        return $"[{fraction * 100,3:0} %] {snapshot.Phase}: {snapshot.Done} of {snapshot.Total} units{reused}{current}{left}";
+        return $"[{fraction * 100,3:0} %] {snapshot.Phase}: {snapshot.Done} of {snapshot.Total} {snapshot.Things}{reused}{current}{left}";
     }
 }

@@ -13,9 +13,15 @@ internal static class OptionChecks
             throw new InputException(Code, option, $"'{value}' is not known", $"Valid: {string.Join(", ", words)}.");
     }
 
-    public static void Within(string option, int value, int min, int max)
+    public static void Within(string option, long value, long min, long max)
     {
         if (value < min || value > max)
             throw new InputException(Code, option, $"{value} is out of range", $"Give a whole number from {min} to {max}.");
+    }
+
+    public static void Within(string option, double value, double min, double max)
+    {
+        if (!(value >= min && value <= max))
+            throw new InputException(Code, option, $"{value} is out of range", $"Give a number from {min} to {max}.");
     }
 }

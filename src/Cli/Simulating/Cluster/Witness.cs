@@ -1,0 +1,139 @@
+using Orchestrator.Checkpoints.Commits;
+using Orchestrator.Cli.Simulating.World;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Cli.Simulating.Cluster;
+
+/// <summary>
+/// Sees everything that counts and checks the promises of design.md section 5 at every change: each unit committed once, by whoever held
+/// its lease; nothing committed after a stop was acknowledged; nothing claimed that is not committed.
+/// </summary>
+internal sealed class Witness(SimulatedWorld world)
+{
+    private readonly Dictionary<(string Place, string Key), Epoch> _live = [];
+    private readonly Dictionary<string, CommitDocument> _documents = new(StringComparer.Ordinal);
+    private readonly HashSet<Epoch> _granted = [];
+    private readonly HashSet<Epoch> _accepted = [];
+    private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
+    private readonly HashSet<SimulatedProcess> _coordinators = [];
+    private readonly Dictionary<SimulatedProcess, TimeSpan> _stopped = [];
+
+    /// <summary>Commits that were made, repairs included.</summary>
+    public int Commits { get; private set; }
+
+    public int Doubled { get; private set; }
+
+    public int Lost { get; private set; }
+
+    /// <summary>Blobs that were stored damaged.</summary>
+    public int DamagedBlobs { get; private set; }
+
+    public void Coordinates(SimulatedProcess process) => _coordinators.Add(process);
+
+    /// <summary>A stop of all jobs of a coordinator was acknowledged.</summary>
+    public void Stopped(SimulatedProcess coordinator) => _stopped[coordinator] = world.Now;
+
+    public void StartedAgain(SimulatedProcess coordinator) => _stopped.Remove(coordinator);
+
+    public void Damaged(string name) => DamagedBlobs++;
+
+    public void Leased(Lease lease)
+    {
+        if (!_granted.Add(lease.Epoch))
+            world.Report("epochs are never reused", $"{lease.Epoch.Attempt} was leased twice, now for {lease.Unit.Id}");
+    }
+
+    /// <param name="isLate">The lease had ended by then.</param>
+    public void Accepted(Epoch epoch, bool isLate)
+    {
+        if (isLate)
+            world.Report("late completions are refused", $"{epoch.Attempt} completed after its lease had ended and was accepted");
+        _accepted.Add(epoch);
+    }
+
+    public void Created(SimulatedProcess process, TimeSpan asked, string name, ReadOnlyMemory<byte> content)
+    {
+        if (CommitDocument.Read(name, content) is { } document)
+        {
+            _documents[name] = document;
+            Committed(process, asked, document);
+        }
+        else if (name.Contains("/ends/", StringComparison.Ordinal) && !_ends.Add(name))
+            world.Report("a run ends once", $"'{name}' was written again");
+        else
+            CheckRight(process, name);
+    }
+
+    public void Replaced(SimulatedProcess process, string name) => CheckRight(process, name);
+
+    public void Deleted(SimulatedProcess process, string name)
+    {
+        CheckRight(process, name);
+        // As it was created: what is stored may be damaged.
+        if (!_documents.Remove(name, out var document) || document.IsLog)
+            return;
+        foreach (var (key, epoch) in document.Commits)
+        {
+            if (!_live.Remove((document.Place, key)) || DamagedBlobs > 0)
+                continue;
+            Lost++;
+            world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing was damaged");
+        }
+    }
+
+    /// <summary>What a job claims while it runs.</summary>
+    public void Progressed(JobProgress progress)
+    {
+        if (DamagedBlobs == 0 && progress.UnitsDone > _live.Count)
+            world.Report("status equals the fold of commits", $"{progress.UnitsDone} units are told to be done, {_live.Count} are committed");
+    }
+
+    /// <summary>What a job came to, against the same job without faults.</summary>
+    public void Ended(JobResult result, SimulatedOutcome expected)
+    {
+        if (result.Status != JobStatus.Succeeded)
+            return;
+        if (result.Fold != expected.Fold || result.Model?.Sha256 != expected.Model)
+            world.Report("same inputs, same bytes", $"job {result.Job.JobId} came to another result than without faults");
+    }
+
+    private void Committed(SimulatedProcess process, TimeSpan asked, CommitDocument document)
+    {
+        if (!_coordinators.Contains(process))
+            world.Report("only coordinators commit", $"{process.Name} wrote a commit");
+        if (_stopped.TryGetValue(process, out var since) && asked > since && document.Commits.Count > 0)
+            world.Report("nothing is committed after a stop", $"{process.Name} committed {document.Commits.Count} unit(s) after its stop was acknowledged");
+        foreach (var key in document.Revoked)
+        {
+            if (_live.Remove((document.Place, key)) && DamagedBlobs == 0)
+            {
+                Lost++;
+                world.Report("no commit is lost", $"the commit of {key} was revoked, and nothing was damaged");
+            }
+        }
+
+        foreach (var (key, epoch) in document.Commits)
+        {
+            Commits++;
+            if (!_accepted.Contains(epoch))
+                world.Report("commits are fenced", $"{key} was committed for {epoch.Attempt}, whose completion nobody accepted");
+            if (_live.TryAdd((document.Place, key), epoch))
+                continue;
+            Doubled++;
+            world.Report("each unit is committed once", $"{key} was committed by {epoch.Attempt}, and {_live[(document.Place, key)].Attempt} stood");
+        }
+    }
+
+    /// <summary>Workers may create outputs of their attempts and nothing else.</summary>
+    private void CheckRight(SimulatedProcess process, string name)
+    {
+        if (!_coordinators.Contains(process) && !name.Contains("/attempts/", StringComparison.Ordinal))
+            world.Report("only coordinators keep books", $"{process.Name} changed '{name}'");
+    }
+}
+
+/// <summary>What a job comes to when nothing goes wrong.</summary>
+/// <param name="Model">SHA-256 of the model.</param>
+internal sealed record SimulatedOutcome(string Fold, string? Model, int Units);
