@@ -12,7 +12,7 @@ namespace Orchestrator.Cli.Simulating.Cluster;
 internal sealed class SimulatedCluster
 {
     private readonly SimulatedShape _shape;
-    private readonly SimulationHooks _hooks;
+    private SimulationHooks _hooks;
     private readonly Dictionary<string, JobResult> _results = new(StringComparer.Ordinal);
     private readonly List<SimulatedProcess> _workers = [];
     private readonly List<SimulatedCoordinator> _coordinators = [];
@@ -40,6 +40,8 @@ internal sealed class SimulatedCluster
     public SimulatedCoordinator? Coordinator { get; private set; }
 
     public IReadOnlyDictionary<string, JobResult> Results => _results;
+
+    public IReadOnlyList<string> JobIds => [.. _shape.Jobs.Select(j => j.Id)];
 
     public bool HaveAllSucceeded => _shape.Jobs.All(j => _results.TryGetValue(j.Id, out var result) && result.Status == JobStatus.Succeeded);
 
@@ -81,9 +83,10 @@ internal sealed class SimulatedCluster
         });
     }
 
-    /// <summary>Kills everything; only the store is left.</summary>
+    /// <summary>Kills everything; only the store is left, and whoever comes next makes no mistake of a test's.</summary>
     public void KillAll()
     {
+        _hooks = SimulationHooks.None;
         foreach (var worker in _workers)
             worker.Kill();
         foreach (var coordinator in _coordinators)

@@ -34,7 +34,7 @@ internal sealed class SimulatedCoordinator
         var store = hooks.Store(new RetryingBlobStore(Link, StoreRetryOptions.Default, process.Clock, jitter.NextDouble));
         _tensors = new TensorBlobs(store);
         _host = new EmbeddedHost(store, EmbeddedHostOptions.Default, process.Clock, () => process.Scheduler);
-        Scheduler = new WatchedScheduler(hooks.Scheduler(_host.Scheduler, _host.OwnerOf), cluster.Witness, process.Clock);
+        Scheduler = new WatchedScheduler(hooks.Scheduler(_host.Scheduler, _host.OwnerOf, cluster.JobIds), cluster.Witness, process.Clock);
         process.Run(WatchFaultAsync);
     }
 
@@ -122,6 +122,6 @@ internal sealed record SimulationHooks
 
     public Func<IBlobStore, IBlobStore> Store { get; init; } = store => store;
 
-    /// <summary>Gets the scheduler and the way to a unit's owner.</summary>
-    public Func<ISchedulerGrain, Func<UnitOwner, IUnitOwnerGrain>, ISchedulerGrain> Scheduler { get; init; } = (scheduler, _) => scheduler;
+    /// <summary>Gets the scheduler, the way to a unit's owner and the jobs' ids.</summary>
+    public Func<ISchedulerGrain, Func<UnitOwner, IUnitOwnerGrain>, IReadOnlyList<string>, ISchedulerGrain> Scheduler { get; init; } = (scheduler, _, _) => scheduler;
 }

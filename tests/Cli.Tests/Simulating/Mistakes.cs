@@ -1,0 +1,115 @@
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Cli.Simulating.Cluster;
+using Orchestrator.Cli.Simulating.Seeds;
+using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Cli.Tests.Simulating;
+
+/// <summary>Mistakes that a coordinator could make, put in to see them caught.</summary>
+internal static class Mistakes
+{
+    private const double Faults = 0.05;
+
+    /// <summary>A commit that is there already is written once more.</summary>
+    public static SimulationHooks CommitsOverwritten { get; } = new() { Store = store => new Overwriting(store) };
+
+    /// <summary>A completion that comes after its lease ended is used all the same.</summary>
+    public static SimulationHooks NoFence { get; } = new() { Scheduler = (scheduler, owner, jobs) => new Unfenced(scheduler, owner, jobs) };
+
+    /// <summary>Beside each commit a status is written, and it is the status that is believed.</summary>
+    public static SimulationHooks StatusBeside { get; } = new() { Store = store => new Statuses(store) };
+
+    /// <summary>The first seed that breaks a promise.</summary>
+    public static SeedResult FirstCaught(SimulationHooks hooks, int seeds) => Enumerable.Range(1, seeds)
+        .Select(seed => SeedRun.Run((ulong)seed, Faults, hooks))
+        .FirstOrDefault(result => result.Violation is not null) ?? throw new Xunit.Sdk.XunitException($"{seeds} seeds did not catch the mistake.");
+
+    private static bool IsCommit(string name) => name.Contains("/commits/", StringComparison.Ordinal) && !BlobName.IsHead(name);
+
+    private class Passing(IBlobStore inner) : IBlobStore
+    {
+        protected IBlobStore Inner => inner;
+
+        public virtual Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken) => inner.ReadAsync(name, cancellationToken);
+
+        public Task<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken) => inner.OpenReadAsync(name, cancellationToken);
+
+        public virtual Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => inner.CreateAsync(name, content, cancellationToken);
+
+        public Task<bool> CreateAsync(string name, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) => inner.CreateAsync(name, write, cancellationToken);
+
+        public virtual Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken) => inner.ReplaceAsync(name, content, etag, cancellationToken);
+
+        public Task DeleteAsync(string name, CancellationToken cancellationToken) => inner.DeleteAsync(name, cancellationToken);
+
+        public IAsyncEnumerable<BlobEntry> ListAsync(string prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
+    }
+
+    private sealed class Overwriting(IBlobStore inner) : Passing(inner)
+    {
+        public override async Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+        {
+            if (await base.CreateAsync(name, content, cancellationToken))
+                return true;
+            if (!IsCommit(name))
+                return false;
+            await Inner.DeleteAsync(name, cancellationToken);
+            return await base.CreateAsync(name, content, cancellationToken);
+        }
+    }
+
+    private sealed class Statuses(IBlobStore inner) : Passing(inner)
+    {
+        public override async Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+        {
+            if (IsCommit(name))
+                await Inner.CreateAsync(StatusOf(name), content, cancellationToken);
+            return await base.CreateAsync(name, content, cancellationToken);
+        }
+
+        public override async Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken) =>
+            IsCommit(name) && await base.ReadAsync(StatusOf(name), cancellationToken) is { } status ? status : await base.ReadAsync(name, cancellationToken);
+
+        private static string StatusOf(string commit) => commit.Replace("/commits/", "/statuses/", StringComparison.Ordinal);
+    }
+
+    private sealed class Unfenced(ISchedulerGrain inner, Func<UnitOwner, IUnitOwnerGrain> ownerOf, IReadOnlyList<string> jobs) : ISchedulerGrain
+    {
+        private readonly Dictionary<Epoch, WorkUnit> _units = [];
+
+        public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => inner.OfferAsync(offers, cancellationToken);
+
+        public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => inner.WithdrawAsync(owner, cancellationToken);
+
+        public Task AcknowledgeAsync(Epoch epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
+
+        public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
+        {
+            var leases = await inner.LeaseAsync(request, cancellationToken);
+            foreach (var lease in leases)
+                _units[lease.Epoch] = lease.Unit;
+            return leases;
+        }
+
+        public Task<IReadOnlyList<Epoch>> HeartbeatAsync(Heartbeat heartbeat, CancellationToken cancellationToken) => inner.HeartbeatAsync(heartbeat, cancellationToken);
+
+        public async Task<bool> CompleteAsync(Epoch epoch, Outcome outcome, CancellationToken cancellationToken)
+        {
+            if (await inner.CompleteAsync(epoch, outcome, cancellationToken))
+                return true;
+            var parts = _units.TryGetValue(epoch, out var unit) ? unit.Id.Split('/') : [];
+            if (parts is not ["layer", var layer, ..])
+                return false;
+            foreach (var job in jobs)
+            {
+                var owner = new UnitOwner(OwnerKind.Layer, GrainKeys.Layer(job, int.Parse(layer)));
+                await ownerOf(owner).AttemptEndedAsync(new AttemptEnd(owner, unit!, epoch, outcome), cancellationToken);
+            }
+
+            return true;
+        }
+    }
+}
