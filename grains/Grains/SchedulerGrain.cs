@@ -79,6 +79,8 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
 
     public Task<IReadOnlyList<Epoch>> HeartbeatAsync(Heartbeat heartbeat, CancellationToken cancellationToken)
     {
+        // A coordinator that slept must not bring leases back that ended meanwhile.
+        Expire();
         var until = Now() + options.Duration;
         Epoch[] renewed = [.. heartbeat.Attempts.Select(a => a.Epoch).Where(epoch => _table.Renew(heartbeat.Worker, epoch, until))];
         return Task.FromResult<IReadOnlyList<Epoch>>(renewed);

@@ -14,6 +14,8 @@ namespace Orchestrator.Checkpoints;
 /// </remarks>
 public static class BlobNames
 {
+    internal const string LogHead = "log" + BlobName.HeadSuffix;
+
     private const int SpreadLength = 2;
 
     public static string Input(string tenant, string sha256) => $"{tenant}/inputs/{sha256}";
@@ -47,7 +49,7 @@ public static class BlobNames
     internal static string StageSegment(JobScope scope, string stage, SegmentRef segment) =>
         $"{StageFolder(scope, stage)}seg-{segment.From:D12}-{segment.To:D12}-{segment.Digest}.json";
 
-    public static string StageHead(JobScope scope, string stage) => $"{StageFolder(scope, stage)}log{BlobName.HeadSuffix}";
+    public static string StageHead(JobScope scope, string stage) => $"{StageFolder(scope, stage)}{LogHead}";
 
     public static string Commits(JobScope scope) =>
         scope.Generation == 0 ? $"{scope.Tenant}/commits/" : $"{Generation(scope)}/commits/";

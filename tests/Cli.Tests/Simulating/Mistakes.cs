@@ -84,7 +84,7 @@ internal static class Mistakes
 
         public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => inner.WithdrawAsync(owner, cancellationToken);
 
-        public Task AcknowledgeAsync(Epoch epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
+        public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
 
         public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
         {
@@ -106,7 +106,7 @@ internal static class Mistakes
             foreach (var job in jobs)
             {
                 var owner = new UnitOwner(OwnerKind.Layer, GrainKeys.Layer(job, int.Parse(layer)));
-                await ownerOf(owner).AttemptEndedAsync(new AttemptEnd(owner, unit!, epoch, outcome), cancellationToken);
+                await ownerOf(owner).AttemptsEndedAsync([new AttemptEnd(owner, unit!, epoch, outcome)], cancellationToken);
             }
 
             return true;

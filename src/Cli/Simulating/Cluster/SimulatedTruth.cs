@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Cli.Simulating.Faults;
 using Orchestrator.Cli.Simulating.World;
 
@@ -41,7 +42,8 @@ internal sealed class SimulatedTruth(SimulatedWorld world, Witness witness, Faul
                 return false;
             await truth._blobs.CreateAsync(name, truth.Stored(name, content), cancellationToken);
             truth.World.Trace.Note(truth.World.Now, process.Name, $"created {name}");
-            truth.Witness.Created(process, asked, name, content);
+            var head = CommitDocument.HeadOf(name) is { } log ? (await truth._blobs.ReadAsync(log, cancellationToken))?.Content : null;
+            truth.Witness.Created(process, asked, name, content, head);
             return true;
         }
 

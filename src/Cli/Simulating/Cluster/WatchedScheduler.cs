@@ -15,7 +15,7 @@ internal sealed class WatchedScheduler(ISchedulerGrain inner, Witness witness, T
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => inner.WithdrawAsync(owner, cancellationToken);
 
-    public Task AcknowledgeAsync(Epoch epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
+    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
 
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {

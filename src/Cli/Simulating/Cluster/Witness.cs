@@ -14,6 +14,7 @@ internal sealed class Witness(SimulatedWorld world)
 {
     private readonly Dictionary<(string Place, string Key), Epoch> _live = [];
     private readonly Dictionary<string, CommitDocument> _documents = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _damaged = new(StringComparer.Ordinal);
     private readonly HashSet<Epoch> _granted = [];
     private readonly HashSet<Epoch> _accepted = [];
     private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
@@ -37,7 +38,11 @@ internal sealed class Witness(SimulatedWorld world)
 
     public void StartedAgain(SimulatedProcess coordinator) => _stopped.Remove(coordinator);
 
-    public void Damaged(string name) => DamagedBlobs++;
+    public void Damaged(string name)
+    {
+        DamagedBlobs++;
+        _damaged.Add(name);
+    }
 
     public void Leased(Lease lease)
     {
@@ -53,12 +58,19 @@ internal sealed class Witness(SimulatedWorld world)
         _accepted.Add(epoch);
     }
 
-    public void Created(SimulatedProcess process, TimeSpan asked, string name, ReadOnlyMemory<byte> content)
+    /// <param name="head">Content of the head of the log that the blob is part of, where there is one.</param>
+    public void Created(SimulatedProcess process, TimeSpan asked, string name, ReadOnlyMemory<byte> content, ReadOnlyMemory<byte>? head)
     {
-        if (CommitDocument.Read(name, content) is { } document)
+        if (CommitDocument.Read(name, content, head) is { } document)
         {
             _documents[name] = document;
-            Committed(process, asked, document);
+            if (document.Kind == CommitDocumentKind.Segment)
+                CheckRight(process, name);
+            else
+                Committed(process, asked, document);
+            // Nobody will ever read what it says.
+            if (_damaged.Contains(name))
+                Forget(document);
         }
         else if (name.Contains("/ends/", StringComparison.Ordinal) && !_ends.Add(name))
             world.Report("a run ends once", $"'{name}' was written again");
@@ -71,16 +83,14 @@ internal sealed class Witness(SimulatedWorld world)
     public void Deleted(SimulatedProcess process, string name)
     {
         CheckRight(process, name);
-        // As it was created: what is stored may be damaged.
-        if (!_documents.Remove(name, out var document) || document.IsLog)
+        // As it was created: what is stored may be damaged. Segments and later records stand for a log's records.
+        if (!_documents.Remove(name, out var document) || document.Kind != CommitDocumentKind.Record)
             return;
-        foreach (var (key, epoch) in document.Commits)
-        {
-            if (!_live.Remove((document.Place, key)) || DamagedBlobs > 0)
-                continue;
-            Lost++;
-            world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing was damaged");
-        }
+        var (key, epoch) = document.Commits[0];
+        if (!_live.Remove((document.Place, key)) || DamagedBlobs > 0)
+            return;
+        Lost++;
+        world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing was damaged");
     }
 
     /// <summary>What a job claims while it runs.</summary>
@@ -124,6 +134,12 @@ internal sealed class Witness(SimulatedWorld world)
             Doubled++;
             world.Report("each unit is committed once", $"{key} was committed by {epoch.Attempt}, and {_live[(document.Place, key)].Attempt} stood");
         }
+    }
+
+    private void Forget(CommitDocument document)
+    {
+        foreach (var (key, _) in document.Commits)
+            _live.Remove((document.Place, key));
     }
 
     /// <summary>Workers may create outputs of their attempts and nothing else.</summary>

@@ -22,7 +22,7 @@ internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProc
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => throw NotForWorkers();
 
-    public Task AcknowledgeAsync(Epoch epochs, CancellationToken cancellationToken) => throw NotForWorkers();
+    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => throw NotForWorkers();
 
     public Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken) =>
         CallAsync("lease", scheduler => scheduler.LeaseAsync(request, CancellationToken.None), s_longPoll, cancellationToken);
