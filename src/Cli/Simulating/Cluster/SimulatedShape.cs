@@ -54,7 +54,7 @@ internal sealed record SimulatedShape
 }
 
 /// <summary>A job of a simulation: a real plan over made-up layers.</summary>
-internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan Plan)
+internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan Plan, bool IsFine)
 {
     public const string Tenant = "local";
     public const string Profile = "simulated";
@@ -95,19 +95,23 @@ internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan
             Compress = Steps(dice),
             Seed = variant,
         };
-        return Of(recipe, outline);
+        return Of(recipe, outline, isFine: dice.Next(10) == 0);
     }
 
     /// <summary>Another job of the tenant that has part of the work in common.</summary>
     public SimulatedJob Relative(Dice dice) => dice.Next(2) == 0
-        ? Of(Recipe with { Compress = Steps(dice) }, Outline)
-        : Of(Recipe with { Seed = Recipe.Seed + 1 }, Outline);
+        ? Of(Recipe with { Compress = Steps(dice) }, Outline, IsFine)
+        : Of(Recipe with { Seed = Recipe.Seed + 1 }, Outline, IsFine);
 
-    private static SimulatedJob Of(Recipe recipe, ModelOutline outline)
+    /// <param name="isFine">Cut into a unit a row, so that stages have enough units for their logs to be compacted.</param>
+    private static SimulatedJob Of(Recipe recipe, ModelOutline outline, bool isFine)
     {
         var evaluation = recipe.Data.Evaluation is null ? null : Data("test.npz", s_evaluation, 5_000, labels: true);
         var request = new PlanRequest(recipe, outline, s_model.Blob, Data("calibration.npz", s_calibration, 1_024, labels: false), evaluation, Profile);
-        return new SimulatedJob(recipe, outline, Planner.Plan(request));
+        var plan = Planner.Plan(request);
+        if (isFine)
+            plan = plan with { Layers = [.. plan.Layers.Select(l => l with { Steps = [.. l.Steps.Select(s => s with { RangeRows = 1 })] })] };
+        return new SimulatedJob(recipe, outline, plan, isFine);
     }
 
     private static IReadOnlyList<CompressStep> Steps(Dice dice) => dice.Next(6) switch
