@@ -111,15 +111,23 @@ public sealed class CheckpointStore(IBlobStore store)
     public async Task<EndRecord> EndAsync(JobScope scope, int run, JobStatus status, string? reason, Manifest manifest, CancellationToken cancellationToken)
     {
         var name = BlobNames.End(scope, run);
-        if (await ReadAsync<EndRecord>(name, EndRecord.CurrentSchema, cancellationToken) is { } earlier)
-            return earlier;
         // Under its digest: two processes that end one run with different statuses must not share a manifest's name.
-        var content = SealedJson.Write(manifest, Manifest.CurrentSchema);
-        var blob = await Tensors.WriteAsync(BlobNames.Manifest(scope, CanonicalJson.Digest(manifest)), content, cancellationToken);
+        var manifestName = BlobNames.Manifest(scope, CanonicalJson.Digest(manifest));
+        await DropDamagedAsync<Manifest>(manifestName, Manifest.CurrentSchema, cancellationToken);
+        var blob = await Tensors.WriteAsync(manifestName, SealedJson.Write(manifest, Manifest.CurrentSchema), cancellationToken);
         var record = new EndRecord(manifest.Plan, run, status, reason, blob);
+        await DropDamagedAsync<EndRecord>(name, EndRecord.CurrentSchema, cancellationToken);
         if (await store.CreateAsync(name, SealedJson.Write(record, EndRecord.CurrentSchema), cancellationToken))
             return record;
         return await ReadAsync<EndRecord>(name, EndRecord.CurrentSchema, cancellationToken) ?? record;
+    }
+
+    /// <summary>Makes room for a sound copy of a document that can be written again.</summary>
+    private async Task DropDamagedAsync<T>(string name, int schema, CancellationToken cancellationToken)
+        where T : class
+    {
+        if (await store.ReadAsync(name, cancellationToken) is { } blob && SealedJson.Read<T>(name, blob.Content, schema) is null)
+            await store.DeleteAsync(name, cancellationToken);
     }
 
     /// <returns>Null where there is none or it is damaged.</returns>
@@ -146,7 +154,7 @@ public sealed class CheckpointStore(IBlobStore store)
         await store.DeleteAsync(BlobNames.Commit(scope, key), cancellationToken);
     }
 
-    private sealed record GenerationHead(int Generation)
+    internal sealed record GenerationHead(int Generation)
     {
         public const int CurrentSchema = 1;
     }

@@ -7,4 +7,7 @@ public sealed class DamagedBlobException(BlobRef blob, string cause)
     : Exception($"Blob '{blob.Name}' is damaged: {cause}. The unit that made it runs again.")
 {
     public BlobRef Blob { get; } = blob;
+
+    /// <summary>It is not there at all.</summary>
+    public bool IsMissing { get; init; }
 }

@@ -5,7 +5,7 @@ namespace Orchestrator.Checkpoints;
 /// <summary>What grains remember beside the commits: one head each, changed under its ETag.</summary>
 public sealed class GrainStateStore(IBlobStore store, string tenant)
 {
-    private const int CurrentSchema = 1;
+    internal const int CurrentSchema = 1;
 
     /// <summary>Reads, changes and writes the state; again where another activation was faster, so no change is lost.</summary>
     /// <param name="change">Null means that there is no state yet. Called once per try.</param>

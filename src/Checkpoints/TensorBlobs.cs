@@ -12,7 +12,7 @@ public sealed class TensorBlobs(IBlobStore store)
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
     {
-        var content = (await store.ReadAsync(blob.Name, cancellationToken))?.Content ?? throw new DamagedBlobException(blob, "it is missing");
+        var content = (await store.ReadAsync(blob.Name, cancellationToken))?.Content ?? throw new DamagedBlobException(blob, "it is missing") { IsMissing = true };
         if (Convert.ToHexStringLower(SHA256.HashData(content.Span)) != blob.Sha256)
             throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
         return content;
@@ -22,7 +22,7 @@ public sealed class TensorBlobs(IBlobStore store)
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task CopyAsync(BlobRef blob, Stream target, CancellationToken cancellationToken)
     {
-        await using var source = await store.OpenReadAsync(blob.Name, cancellationToken) ?? throw new DamagedBlobException(blob, "it is missing");
+        await using var source = await store.OpenReadAsync(blob.Name, cancellationToken) ?? throw new DamagedBlobException(blob, "it is missing") { IsMissing = true };
         await using var hashing = new HashingStream(source);
         await hashing.CopyToAsync(target, CopyBuffer, cancellationToken);
         if (hashing.Digest() != blob.Sha256)

@@ -45,6 +45,9 @@ internal static class OrcCommand
         root.Subcommands.Add(SolveVerb.Create(surroundings, json));
         root.Subcommands.Add(BenchVerb.Create(surroundings, json));
         root.Subcommands.Add(SimulateVerb.Create(surroundings, json));
+        root.Subcommands.Add(GcVerb.Create(surroundings, json));
+        root.Subcommands.Add(VerifyVerb.Create(surroundings, json));
+        root.Subcommands.Add(DumpVerb.Create(surroundings, json));
 
         foreach (var option in root.Options)
         {

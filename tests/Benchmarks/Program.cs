@@ -3,6 +3,13 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Orchestrator.Benchmarks.Numerics;
+using Orchestrator.Benchmarks.Stores;
+
+if (args is ["million-units", .. var rest])
+{
+    await MillionUnits.RunAsync(rest);
+    return;
+}
 
 // In process: the project BenchmarkDotNet would generate knows nothing of our build settings.
 var config = DefaultConfig.Instance

@@ -11,6 +11,9 @@ public sealed partial class OrcCommandTests
     [InlineData("eval")]
     [InlineData("solve")]
     [InlineData("bench")]
+    [InlineData("gc")]
+    [InlineData("verify")]
+    [InlineData("dump")]
     public async Task Help_says_what_it_always_said(string verb)
     {
         using var console = new TestConsole();
@@ -28,6 +31,9 @@ public sealed partial class OrcCommandTests
     [InlineData("eval")]
     [InlineData("solve")]
     [InlineData("bench")]
+    [InlineData("gc")]
+    [InlineData("verify")]
+    [InlineData("dump")]
     public async Task Every_verb_has_an_example_that_parses(string verb)
     {
         using var console = new TestConsole();

@@ -33,6 +33,27 @@ public sealed class SchedulerGrainTests
     }
 
     [Fact]
+    public async Task What_ends_while_the_owner_is_busy_is_told_together_when_it_is_done()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1"), Offer("2"), Offer("3")], CancellationToken.None);
+        var leases = new List<Lease>();
+        for (var i = 0; i < 3; i++)
+            leases.Add((await scheduler.LeaseAsync(s_request, CancellationToken.None))[0]);
+
+        await scheduler.CompleteAsync(leases[0].Epoch, Done, CancellationToken.None);
+        await host.DeliverAsync();
+        await scheduler.CompleteAsync(leases[1].Epoch, Done, CancellationToken.None);
+        await scheduler.CompleteAsync(leases[2].Epoch, Done, CancellationToken.None);
+        Assert.Equal(0, host.Posted);
+        await scheduler.AcknowledgeAsync([leases[0].Epoch], CancellationToken.None);
+        Assert.Equal(1, host.Posted);
+        await host.DeliverAsync();
+
+        Assert.Equal(leases.Select(l => (l.Epoch, OutcomeKind.Completed)), _owner.Ends);
+    }
+
+    [Fact]
     public async Task A_second_and_a_late_report_are_refused()
     {
         var (scheduler, host) = await ActivateAsync();

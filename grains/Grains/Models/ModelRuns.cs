@@ -8,8 +8,8 @@ namespace Orchestrator.Grains.Models;
 /// <summary>The pipelines that belong to the model itself: the float model's metric, statistics by group, the result.</summary>
 internal sealed class ModelRuns
 {
-    private const string BaselinePart = "baseline";
-    private const string ResultPart = "result";
+    public const string BaselinePart = "baseline";
+    public const string ResultPart = "result";
 
     private readonly JobPlan _plan;
     private readonly PipelineContext _context;
@@ -54,7 +54,8 @@ internal sealed class ModelRuns
 
     public int GroupOf(int layer) => Enumerable.Range(0, _plan.StatisticsGroups.Count).First(g => _plan.StatisticsGroups[g].Contains(layer));
 
-    private static string StatisticsPart(int group) => $"statistics/{group}";
+    /// <summary>The part of a statistics group.</summary>
+    public static string StatisticsPart(int group) => $"statistics/{group}";
 
     private PipelineRun Add(string part, IUnitPipeline pipeline) =>
         _byPart[part] = new PipelineRun(_context, new UnitOwner(OwnerKind.Model, _context.Host.Key, part), pipeline, report => _report(part, report));

@@ -30,7 +30,7 @@ internal readonly struct CommittedUnit
     public bool Reused { get; }
 
     /// <summary>Its id in this plan.</summary>
-    public string Id => _pipeline[_place].Id;
+    public string Id => _pipeline.IdOf(_place);
 
     public double Cost => _pipeline.CostOf(_place);
 
@@ -41,6 +41,9 @@ internal readonly struct CommittedUnit
     public UnitMetrics Metrics => _record?.Metrics ?? _log!.MetricsOf(_entry);
 
     public IEnumerable<KeyInput> Digests => _record?.Outputs.Select(o => new KeyInput(o.Role, o.Blob.Sha256)) ?? _log!.DigestsOf(_entry);
+
+    /// <summary>The record that says so; made anew where it is part of a log.</summary>
+    public CommitRecord Record => _record ?? _log![_entry];
 
     public string DigestOf(string role)
     {

@@ -57,28 +57,40 @@ internal sealed class PipelineRun
         await FeedAsync(new PipelineEvent.Begun(), cancellationToken);
     }
 
-    /// <summary>Commits completed attempts, and lets the machine decide what follows failed ones.</summary>
+    /// <summary>Commits completed attempts, all of them at once, and lets the machine decide what follows failed ones, one after the other.</summary>
     public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) => GuardAsync(async () =>
     {
-        var events = new Queue<PipelineEvent>();
         var completed = new List<Completed>();
-        foreach (var end in ended)
+        foreach (var end in ended.Where(e => e.Outcome.Kind == OutcomeKind.Completed))
         {
-            if (_state.Status != PipelineStatus.Running || !_open.TryGetValue(end.Unit.Id, out var open) || open.Unit.Key != end.Unit.Key || end.Epoch <= open.Seen)
+            if (Take(end) is not { } open)
                 continue;
-            open.Seen = end.Epoch;
             var unit = open.Unit;
-            if (end.Outcome.Kind != OutcomeKind.Completed)
-                events.Enqueue(await FailedAsync(open, end, cancellationToken));
-            else if (Foreign(unit, end) is { } failure)
-                events.Enqueue(await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken));
+            if (Foreign(unit, end) is { } failure)
+                await StepAsync(new Queue<PipelineEvent>([await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken)]), cancellationToken);
             else
                 completed.Add(new Completed(open, new CommitRecord(unit.Key, unit.Id, unit.Kind, end.Epoch, end.Outcome.Outputs, end.Outcome.Metrics!)));
         }
 
+        var events = new Queue<PipelineEvent>();
         await CommitAsync(completed, events, cancellationToken);
         await StepAsync(events, cancellationToken);
+        // After each of them the pipeline may have gone back to make a blob again; then the rest is old news.
+        foreach (var end in ended.Where(e => e.Outcome.Kind != OutcomeKind.Completed))
+        {
+            if (Take(end) is { } open)
+                await StepAsync(new Queue<PipelineEvent>([await FailedAsync(open, end, cancellationToken)]), cancellationToken);
+        }
     });
+
+    /// <returns>The unit that the news is about; null where it is old.</returns>
+    private OpenUnit? Take(AttemptEnd ended)
+    {
+        if (_state.Status != PipelineStatus.Running || !_open.TryGetValue(ended.Unit.Id, out var open) || open.Unit.Key != ended.Unit.Key || ended.Epoch <= open.Seen)
+            return null;
+        open.Seen = ended.Epoch;
+        return open;
+    }
 
     /// <summary>Makes a damaged blob again.</summary>
     /// <returns>False where no unit of this pipeline stands for it any more: it was made again already.</returns>
@@ -150,7 +162,8 @@ internal sealed class PipelineRun
                 await _context.Scheduler.WithdrawAsync(_owner, cancellationToken);
                 return null;
             case PipelineEffect.Invalidate e:
-                var damaged = Fold[e.Unit];
+                if (Fold.Find(e.Unit) is not { } damaged)
+                    return null;
                 Fold.Remove(e.Unit);
                 if (Fold.LogOf(e.Unit.Stage) is { } log)
                     await log.RevokeAsync(damaged.Key, damaged.Epoch, cancellationToken);

@@ -18,26 +18,34 @@ public sealed class FileBlobStore : IBlobStore
     private readonly string _root;
     private readonly string _temporary;
     private readonly FileHeads _heads;
+    private readonly StableStorage _storage;
     private readonly ConcurrentDictionary<string, bool> _folders = new(StringComparer.Ordinal);
 
-    private FileBlobStore(string root)
+    private FileBlobStore(string root, StableStorage storage)
     {
         _root = root;
+        _storage = storage;
         _temporary = Path.Combine(root, TemporaryFolder);
         _heads = new FileHeads(this);
     }
 
     /// <summary>Opens the store, creating its folder where there is none.</summary>
     /// <exception cref="InputException"><c>store-not-writable</c>.</exception>
-    public static FileBlobStore Open(string folder, TimeProvider clock)
+    public static FileBlobStore Open(string folder, TimeProvider clock) => Open(folder, clock, new StableStorage());
+
+    /// <summary>Opens a store that is there, to look at or clean up: needs no right to write before something is written.</summary>
+    public static FileBlobStore OpenExisting(string folder) => new(Path.GetFullPath(folder), new StableStorage());
+
+    /// <param name="storage">What is done to files, step by step; tests stop it between two steps.</param>
+    internal static FileBlobStore Open(string folder, TimeProvider clock, StableStorage storage)
     {
         var root = Path.GetFullPath(folder);
         CheckWritable(root);
         try
         {
-            var store = new FileBlobStore(root);
+            var store = new FileBlobStore(root, storage);
             store.EnsureFolder(store._temporary);
-            FileLeftovers.Delete(store._temporary, clock);
+            FileLeftovers.Delete(store._temporary, clock.GetUtcNow() - FileLeftovers.AbandonedAfter, dryRun: false);
             return store;
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
@@ -114,12 +122,11 @@ public sealed class FileBlobStore : IBlobStore
         var path = PathOf(name);
         if (BlobName.IsHead(name))
         {
-            FileHeads.Delete(path);
+            DeleteHead(path);
         }
         else if (Directory.Exists(Path.GetDirectoryName(path)))
         {
-            File.Delete(path);
-            StableStorage.FlushFolder(Path.GetDirectoryName(path)!);
+            DeleteFile(path);
         }
 
         return Task.CompletedTask;
@@ -128,12 +135,8 @@ public sealed class FileBlobStore : IBlobStore
     public async IAsyncEnumerable<BlobEntry> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Whole segments of the prefix name the folder to walk; the rest is compared.
-        var folder = Path.Combine(_root, prefix[..(prefix.LastIndexOf('/') + 1)]);
-        var found = new List<BlobEntry>();
-        if (Directory.Exists(folder))
-            Collect(new DirectoryInfo(folder), prefix, found, cancellationToken);
-        found.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-        foreach (var entry in found)
+        var above = prefix[..(prefix.LastIndexOf('/') + 1)];
+        foreach (var entry in FileListing.Walk(Path.Combine(_root, above), above, prefix))
         {
             cancellationToken.ThrowIfCancellationRequested();
             yield return entry;
@@ -142,28 +145,36 @@ public sealed class FileBlobStore : IBlobStore
         await Task.CompletedTask;
     }
 
+    /// <summary>Deletes unfinished files of processes that were killed.</summary>
+    public (int Count, long Bytes) DeleteLeftovers(DateTimeOffset before, bool dryRun) => FileLeftovers.Delete(_temporary, before, dryRun);
+
     internal async Task<bool> CreateFileAsync(string path, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var temporary = Path.Combine(_temporary, Guid.NewGuid().ToString("n"));
         try
         {
+            _storage.Before(StorageStep.CreateFile, temporary);
             await using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferSize, FileOptions.Asynchronous))
             {
+                _storage.Before(StorageStep.WriteFile, temporary);
                 await write(stream, cancellationToken);
+                _storage.Before(StorageStep.FlushFile, temporary);
                 stream.Flush(flushToDisk: true);
             }
 
             var folder = Path.GetDirectoryName(path)!;
             EnsureFolder(folder);
-            if (!StableStorage.Publish(temporary, path))
+            if (!_storage.Publish(temporary, path))
                 return false;
-            StableStorage.FlushFolder(folder);
+            _storage.FlushFolder(folder);
             return true;
         }
-        catch
+        catch (Exception cause)
         {
-            File.Delete(temporary);
+            Discard(temporary);
+            if (StorageFailure.Of(cause, path) is { } failure)
+                throw failure;
             throw;
         }
     }
@@ -178,31 +189,47 @@ public sealed class FileBlobStore : IBlobStore
         {
             return null;
         }
+        catch (Exception cause) when (StorageFailure.Of(cause, path) is { } failure)
+        {
+            throw failure;
+        }
     }
 
-    private void Collect(DirectoryInfo folder, string prefix, List<BlobEntry> found, CancellationToken cancellationToken)
+    private void DeleteHead(string path)
     {
-        foreach (var item in folder.EnumerateFileSystemInfos())
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var name = Path.GetRelativePath(_root, item.FullName).Replace(Path.DirectorySeparatorChar, '/');
-            if (item.Name[0] == '.')
-                continue;
-            var matches = name.StartsWith(prefix, StringComparison.Ordinal);
-            if (item is FileInfo file)
-            {
-                if (matches)
-                    found.Add(new BlobEntry(name, file.Length));
-            }
-            else if (BlobName.IsHead(name))
-            {
-                if (matches && FileHeads.Length(item.FullName) is { } length)
-                    found.Add(new BlobEntry(name, length));
-            }
-            else if (matches || prefix.StartsWith(name, StringComparison.Ordinal))
-            {
-                Collect((DirectoryInfo)item, prefix, found, cancellationToken);
-            }
+            FileHeads.Delete(path, _storage);
+        }
+        catch (Exception cause) when (StorageFailure.Of(cause, path) is { } failure)
+        {
+            throw failure;
+        }
+    }
+
+    private void DeleteFile(string path)
+    {
+        try
+        {
+            _storage.Delete(path);
+            _storage.FlushFolder(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception cause) when (StorageFailure.Of(cause, path) is { } failure)
+        {
+            throw failure;
+        }
+    }
+
+    /// <summary>The write has failed already; what cannot be cleaned up is a leftover.</summary>
+    private void Discard(string temporary)
+    {
+        try
+        {
+            _storage.Delete(temporary);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // Old leftovers go when the store is opened.
         }
     }
 
@@ -215,8 +242,9 @@ public sealed class FileBlobStore : IBlobStore
         {
             var parent = Path.GetDirectoryName(folder)!;
             EnsureFolder(parent);
+            _storage.Before(StorageStep.CreateFolder, folder);
             Directory.CreateDirectory(folder);
-            StableStorage.FlushFolder(parent);
+            _storage.FlushFolder(parent);
         }
 
         _folders[folder] = true;

@@ -41,16 +41,17 @@ internal sealed class FileHeads(FileBlobStore store)
         return ETagOf(next);
     }
 
-    public static void Delete(string folder)
+    public static void Delete(string folder, StableStorage storage)
     {
         // Lowest first: as long as any is left the highest is the one that was current.
         foreach (var version in Versions(folder).Order())
-            File.Delete(VersionPath(folder, version));
+            storage.Delete(VersionPath(folder, version));
         if (Directory.Exists(folder))
-            StableStorage.FlushFolder(folder);
+            storage.FlushFolder(folder);
     }
 
-    public static long? Length(string folder) => Highest(folder) is { } version ? new FileInfo(VersionPath(folder, version)).Length : null;
+    /// <returns>The current version's file, or null where there is none.</returns>
+    public static FileInfo? Current(string folder) => Highest(folder) is { } version ? new FileInfo(VersionPath(folder, version)) : null;
 
     private static long? Highest(string folder)
     {

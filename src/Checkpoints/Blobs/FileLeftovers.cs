@@ -4,14 +4,22 @@ namespace Orchestrator.Checkpoints.Blobs;
 internal static class FileLeftovers
 {
     /// <summary>No write takes this long; a younger file may belong to a process that still runs.</summary>
-    private static readonly TimeSpan s_abandonedAfter = TimeSpan.FromDays(1);
+    public static readonly TimeSpan AbandonedAfter = TimeSpan.FromDays(1);
 
-    public static void Delete(string folder, TimeProvider clock)
+    public static (int Count, long Bytes) Delete(string folder, DateTimeOffset before, bool dryRun)
     {
+        var (count, bytes) = (0, 0L);
+        if (!Directory.Exists(folder))
+            return (count, bytes);
         foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
         {
-            if (clock.GetUtcNow() - file.LastWriteTimeUtc > s_abandonedAfter)
+            if (file.LastWriteTimeUtc >= before)
+                continue;
+            (count, bytes) = (count + 1, bytes + file.Length);
+            if (!dryRun)
                 file.Delete();
         }
+
+        return (count, bytes);
     }
 }

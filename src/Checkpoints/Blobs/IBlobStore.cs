@@ -40,4 +40,5 @@ public interface IBlobStore
 /// <param name="ETag">Version of a head; the same for every blob, since blobs never change.</param>
 public sealed record Blob(ReadOnlyMemory<byte> Content, string ETag);
 
-public sealed record BlobEntry(string Name, long Length);
+/// <param name="Created">When it was created or last replaced; the beginning of time where the store does not know.</param>
+public sealed record BlobEntry(string Name, long Length, DateTimeOffset Created = default);

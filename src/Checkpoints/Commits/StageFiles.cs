@@ -17,11 +17,18 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
     private const int SafeBytes = StageRecord.MaxBytes - (1 << 14);
 
     private readonly List<string> _damaged = [];
+    private readonly List<string> _missing = [];
+    private readonly HashSet<string> _parts = new(StringComparer.Ordinal);
     private long _base;
     private long _end;
     private bool _mustHeal;
 
     public IReadOnlyList<string> Damaged => _damaged;
+
+    public IReadOnlyList<string> Missing => _missing;
+
+    /// <summary>Blobs that count as of the last read.</summary>
+    public IReadOnlyCollection<string> Parts => _parts;
 
     public bool NeedsCompaction => _mustHeal || _end - _base >= MaxTail;
 
@@ -44,7 +51,8 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
                 if (content is not null)
                     apply(content);
                 else
-                    _mustHeal = true;
+                    Lost(BlobNames.StageSegment(scope, stage, segment));
+                _parts.Add(BlobNames.StageSegment(scope, stage, segment));
                 next = segment.To + 1;
             }
 
@@ -59,6 +67,7 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
             if (await IsReplacedAsync(etag, cancellationToken))
                 continue;
             tail.ForEach(apply);
+            _parts.UnionWith(tail.Select(t => BlobNames.StageRecord(scope, stage, t.From)));
             (_base, _end) = (head.Base, end);
             return end;
         }
@@ -93,48 +102,51 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
             if (await store.ReadAsync(name, cancellationToken) is not { } blob)
                 break;
             records.Add(name);
-            parts.Add(new Part(at, at, blob.Content.Length, await SoundAsync(name, blob, at, at, cancellationToken), null));
+            parts.Add(new Part(at, at, blob.Content.Length, await SoundAsync(name, blob, at, at, cancellationToken)));
         }
 
-        var (kept, old) = await AbsorbAsync(head, parts, cancellationToken);
-        if (parts.Count == 0)
+        // What is damaged stands for nothing any more; a copy is kept for a look.
+        var sound = head.Segments.Where(segment => !IsLost(segment)).ToArray();
+        if (parts.Count == 0 && sound.Length == head.Segments.Count)
+        {
+            _mustHeal = false;
             return;
-        var next = new List<SegmentRef>(kept);
+        }
+
+        var next = sound.Take(await AbsorbAsync(sound, parts, cancellationToken)).ToList();
         foreach (var segment in StageMerge.Merge(stage, parts.Select(p => (p.From, p.To, p.Content)), SafeBytes))
             next.Add(await WriteSegmentAsync(segment, cancellationToken));
-        var replaced = new StageHead(parts[^1].To + 1, next);
+        var replaced = new StageHead(parts.Count == 0 ? head.Base : parts[^1].To + 1, next);
         if (await store.ReplaceAsync(BlobNames.StageHead(scope, stage), SealedJson.Write(replaced, StageHead.CurrentSchema), etag, cancellationToken) is null)
             return;
         (_base, _mustHeal) = (replaced.Base, false);
         foreach (var name in records)
             await store.DeleteAsync(name, cancellationToken);
-        foreach (var segment in old.Where(o => !next.Contains(o)))
+        foreach (var segment in head.Segments.Where(o => !next.Contains(o)))
             await store.DeleteAsync(BlobNames.StageSegment(scope, stage, segment), cancellationToken);
     }
 
     private async Task<bool> IsReplacedAsync(string? etag, CancellationToken cancellationToken) =>
         (await store.ReadAsync(BlobNames.StageHead(scope, stage), cancellationToken))?.ETag != etag;
 
-    /// <summary>Takes segments from the head's end that are small beside what follows them, so that every unit is rewritten a logarithmic number of times; all of them where one is damaged.</summary>
-    private async Task<(IReadOnlyList<SegmentRef> Kept, IReadOnlyList<SegmentRef> Old)> AbsorbAsync(StageHead head, List<Part> parts, CancellationToken cancellationToken)
+    /// <summary>Takes segments from the end that are small beside what follows them, so that every unit is rewritten a logarithmic number of times.</summary>
+    /// <returns>How many segments stay.</returns>
+    private async Task<int> AbsorbAsync(SegmentRef[] segments, List<Part> parts, CancellationToken cancellationToken)
     {
-        var first = head.Segments.Count;
-        if (_mustHeal)
-        {
-            first = 0;
-        }
-        else
-        {
-            for (var size = parts.Sum(p => p.Bytes); first > 0 && head.Segments[first - 1].Bytes <= size && size + head.Segments[first - 1].Bytes <= SafeBytes; first--)
-                size += head.Segments[first - 1].Bytes;
-        }
-
-        var old = head.Segments.Skip(first).ToArray();
+        var first = segments.Length;
+        for (var size = parts.Sum(p => p.Bytes); first > 0 && segments[first - 1].Bytes <= size && size + segments[first - 1].Bytes <= SafeBytes; first--)
+            size += segments[first - 1].Bytes;
         var absorbed = new List<Part>();
-        foreach (var segment in old)
-            absorbed.Add(new Part(segment.From, segment.To, segment.Bytes, await ReadSegmentAsync(segment, cancellationToken), segment));
+        foreach (var segment in segments.Skip(first))
+            absorbed.Add(new Part(segment.From, segment.To, segment.Bytes, await ReadSegmentAsync(segment, cancellationToken)));
         parts.InsertRange(0, absorbed);
-        return ([.. head.Segments.Take(first)], old);
+        return first;
+    }
+
+    private bool IsLost(SegmentRef segment)
+    {
+        var name = BlobNames.StageSegment(scope, stage, segment);
+        return _damaged.Contains(name) || _missing.Contains(name);
     }
 
     private async Task<SegmentRef> WriteSegmentAsync(StageRecord segment, CancellationToken cancellationToken)
@@ -192,7 +204,14 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
         return (renewed, await store.ReplaceAsync(name, SealedJson.Write(renewed, StageHead.CurrentSchema), blob.ETag, cancellationToken) ?? blob.ETag);
     }
 
+    private void Lost(string segment)
+    {
+        _mustHeal = true;
+        if (!_damaged.Contains(segment))
+            _missing.Add(segment);
+    }
+
     private StageRecord Nothing(long at) => new(stage, at, at, StageColumns.Create([], 0), []);
 
-    private sealed record Part(long From, long To, int Bytes, StageRecord? Content, SegmentRef? Segment);
+    private sealed record Part(long From, long To, int Bytes, StageRecord? Content);
 }

@@ -35,6 +35,15 @@ public sealed class StageLog
     /// <summary>Parts of the log that were found damaged; their units count as not committed.</summary>
     public IReadOnlyList<string> Damaged => _files.Damaged;
 
+    /// <summary>Segments that the head names and that are not there; their units count as not committed.</summary>
+    public IReadOnlyList<string> Missing => _files.Missing;
+
+    /// <summary>Names of the blobs that the log was read from, its head apart.</summary>
+    public IReadOnlyCollection<string> Parts => _files.Parts;
+
+    /// <summary>Entries of all committed units.</summary>
+    public IEnumerable<int> Entries() => _units.Entries();
+
     /// <returns>The unit's entry, or -1 where it is not committed as far as was read.</returns>
     public int Find(string key) => _units.Find(Convert.FromHexString(key));
 

@@ -72,6 +72,8 @@ internal sealed class StageUnits
         return _chunks[entry >> ChunkBits];
     }
 
+    public IEnumerable<int> Entries() => _slots.Where(s => s > 0).Select(s => s - 1);
+
     public static StageCommit CommitOf(StageColumns columns, int unit, string tenant = "")
     {
         var key = Convert.ToHexStringLower(columns.KeyOf(unit));

@@ -43,6 +43,10 @@ public sealed class LayerPipeline : IUnitPipeline
         _ => Rows(place),
     };
 
+    public double CostOf(UnitPlace place) => IsRows(place) ? RowsCost(place, RangeOf(place)) : this[place].Cost;
+
+    public string IdOf(UnitPlace place) => IsRows(place) ? RowsId(place, RangeOf(place)) : this[place].Id;
+
     /// <summary>The stage whose units hold the layer's final weights or codes.</summary>
     public int ResultStage => _stages.Length - 1;
 
@@ -103,7 +107,7 @@ public sealed class LayerPipeline : IUnitPipeline
     {
         var (part, stepIndex, _) = _stages[place.Stage];
         var step = _layer.Steps[stepIndex];
-        var range = new RowRanges(_layer.Shape, step.RangeRows)[place.Index];
+        var range = RangeOf(place);
         var (weights, firstRow) = Weights(stepIndex, range);
         var inputs = new List<PlannedInput>(weights) { Output(Roles.Hessian, s_hessian) };
         if (part == Part.Finish)
@@ -122,11 +126,25 @@ public sealed class LayerPipeline : IUnitPipeline
         // How much to remove is decided between the two passes; without it in their keys, one trace serves every sparsity.
         var rowsStep = part == Part.Solve ? step.Step : step.Step with { Sparsity = null, Select = null };
         var spec = new RowsSpec(_layer.Shape, rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow, KeepsRows = step.KeepsRows ? true : null };
-        var row = part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);
-        var name = part switch { Part.Trace => "trace", Part.Finish => "finish", _ => "rows" };
-        return new PlannedUnit(
-            Id(place, string.Create(CultureInfo.InvariantCulture, $"{name}/{range.First}-{range.End - 1}")), UnitKind.Rows, spec, inputs, row * range.Rows);
+        return new PlannedUnit(RowsId(place, range), UnitKind.Rows, spec, inputs, RowsCost(place, range));
     }
+
+    private string RowsId(UnitPlace place, RowRange range)
+    {
+        var name = _stages[place.Stage].Part switch { Part.Trace => "trace", Part.Finish => "finish", _ => "rows" };
+        return Id(place, string.Create(CultureInfo.InvariantCulture, $"{name}/{range.First}-{range.End - 1}"));
+    }
+
+    private double RowsCost(UnitPlace place, RowRange range)
+    {
+        var step = StepAt(place);
+        var row = _stages[place.Stage].Part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);
+        return row * range.Rows;
+    }
+
+    private bool IsRows(UnitPlace place) => _stages[place.Stage].Part is Part.Trace or Part.Finish or Part.Solve;
+
+    private RowRange RangeOf(UnitPlace place) => new RowRanges(_layer.Shape, StepAt(place).RangeRows)[place.Index];
 
     /// <summary>The weights that a step starts from: the layer's own, or the earlier step's ranges that overlap.</summary>
     private (IEnumerable<PlannedInput> Inputs, int FirstRow) Weights(int stepIndex, RowRange range)

@@ -40,4 +40,7 @@ public interface IUnitPipeline
 
     /// <summary>A unit's nominal cost, for pipelines whose units are costly to make only to ask for it.</summary>
     public double CostOf(UnitPlace place) => this[place].Cost;
+
+    /// <summary>A unit's id, likewise.</summary>
+    public string IdOf(UnitPlace place) => this[place].Id;
 }

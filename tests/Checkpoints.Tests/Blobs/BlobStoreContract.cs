@@ -202,4 +202,63 @@ public abstract class BlobStoreContract
 
         Assert.Empty(await Store.NamesAsync(""));
     }
+
+    [Fact]
+    public async Task Folders_and_blobs_of_like_names_are_listed_in_ordinal_order()
+    {
+        string[] names = ["local/a", "local/a-b/x", "local/a.b", "local/a/x", "local/a/y/z", "local/a0", "local/b.head", "local/b/x"];
+        // A name that is a folder of another is none in a folder: these two cannot both be.
+        names = [.. names.Where(n => n != "local/a")];
+        foreach (var name in names.Reverse())
+        {
+            if (BlobName.IsHead(name))
+                await Store.ReplaceAsync(name, s_one, null, CancellationToken.None);
+            else
+                await Store.CreateAsync(name, s_one, CancellationToken.None);
+        }
+
+        Assert.Equal(names.Order(StringComparer.Ordinal), await Store.NamesAsync(""));
+        Assert.Equal(names.Where(n => n.StartsWith("local/a", StringComparison.Ordinal)).Order(StringComparer.Ordinal), await Store.NamesAsync("local/a"));
+        Assert.Equal(["local/a/x", "local/a/y/z"], await Store.NamesAsync("local/a/"));
+    }
+
+    [Fact]
+    public async Task A_listing_while_others_create_and_delete_is_in_order_and_has_what_was_there_all_the_time()
+    {
+        const int Steady = 50;
+        const int Rounds = 40;
+        for (var i = 0; i < Steady; i++)
+            await Store.CreateAsync($"local/{i % 5}/steady-{i:d3}", s_one, CancellationToken.None);
+        var changes = Task.Run(async () =>
+        {
+            for (var i = 0; i < Rounds; i++)
+            {
+                await Other.CreateAsync($"local/{i % 7}/fleeting-{i:d3}", s_two, CancellationToken.None);
+                await Other.DeleteAsync($"local/{i % 7}/fleeting-{i:d3}", CancellationToken.None);
+            }
+        });
+
+        do
+        {
+            var names = await Store.NamesAsync("local/");
+            Assert.Equal(names.Order(StringComparer.Ordinal), names);
+            Assert.Equal(Steady, names.Count(n => n.Contains("steady", StringComparison.Ordinal)));
+        }
+        while (!changes.IsCompleted);
+        await changes;
+    }
+
+    [Fact]
+    public async Task A_listing_can_be_cancelled()
+    {
+        await Store.CreateAsync(Name, s_one, CancellationToken.None);
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var entry in Store.ListAsync("", cancelled.Token))
+                Assert.Fail(entry.Name);
+        });
+    }
 }

@@ -16,6 +16,31 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public void The_short_ways_to_ids_costs_and_keys_give_what_the_long_ones_give()
+    {
+        foreach (var pipeline in PlanUnits.Pipelines(SampleJobs.Plan()))
+        {
+            for (var stage = 0; stage < pipeline.Stages.Count; stage++)
+            {
+                RowsKeys? keys = null;
+                for (var index = 0; index < pipeline.Stages[stage]; index++)
+                {
+                    var place = new UnitPlace(stage, index);
+                    var unit = pipeline[place];
+                    Assert.Equal((unit.Id, unit.Cost), (pipeline.IdOf(place), pipeline.CostOf(place)));
+                    if (unit.Spec is not RowsSpec rows)
+                        continue;
+                    keys ??= new RowsKeys(unit.Kind, rows, SampleJobs.Profile);
+                    Assert.True(keys.Covers(rows));
+                    KeyInput[] inputs = [.. unit.Inputs.Select((input, i) => new KeyInput(input.Role, SampleJobs.Digest((char)('a' + i % 6))))];
+                    var units = inputs.Select(i => new UnitInput(i.Role, new BlobRef("anywhere", i.Sha256, 1))).ToArray();
+                    Assert.Equal(CanonicalJson.Digest(UnitKeys.Document(unit.Kind, rows, units, SampleJobs.Profile)), keys.Compute(rows, inputs));
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void Units_take_inputs_from_earlier_stages_only()
     {
         foreach (var pipeline in PlanUnits.Pipelines(SampleJobs.Plan()))

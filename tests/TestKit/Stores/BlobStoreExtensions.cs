@@ -14,6 +14,22 @@ public static class BlobStoreExtensions
         return names;
     }
 
+    /// <summary>A store with the same content.</summary>
+    public static async Task<MemoryBlobStore> CopyAsync(this IBlobStore store)
+    {
+        var copy = new MemoryBlobStore();
+        foreach (var name in await store.NamesAsync(""))
+        {
+            var content = (await store.ReadAsync(name, CancellationToken.None))!.Content;
+            if (BlobName.IsHead(name))
+                await copy.ReplaceAsync(name, content, null, CancellationToken.None);
+            else
+                await copy.CreateAsync(name, content, CancellationToken.None);
+        }
+
+        return copy;
+    }
+
     /// <summary>Flips one bit in the middle of a blob, as a failing disk would.</summary>
     public static async Task DamageAsync(this IBlobStore store, string name)
     {

@@ -1,0 +1,124 @@
+using System.Security.Cryptography;
+using System.Text;
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Commits;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Pipelines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Grains.Models;
+
+/// <summary>A part of a job as its commits tell: the float model's metric, a statistics group, a layer, the result.</summary>
+/// <param name="Name">For example <c>statistics/0</c> or the layer's name.</param>
+/// <param name="Layer">Index of the layer; null for other parts.</param>
+/// <param name="Units">Units of the plan.</param>
+/// <param name="Committed">How many of them are committed, as far as their inputs are.</param>
+/// <param name="Seconds">Computation time of the committed ones.</param>
+public sealed record StoredPart(string Name, int? Layer, int Units, int Committed, double Seconds);
+
+/// <summary>A job folded from its commits, without a coordinator and without changing anything. What <c>status</c> means.</summary>
+public sealed class StoredJob
+{
+    private readonly CheckpointStore _checkpoints;
+    private readonly JobScope _scope;
+    private readonly JobPlan _plan;
+    private readonly List<StoredPart> _parts = [];
+
+    /// <param name="checkpoints">Over a store that is only looked at, where nothing may change.</param>
+    public StoredJob(CheckpointStore checkpoints, JobScope scope, JobPlan plan) => (_checkpoints, _scope, _plan) = (checkpoints, scope, plan);
+
+    /// <summary>In the plan's order.</summary>
+    public IReadOnlyList<StoredPart> Parts => _parts;
+
+    public int Units => _parts.Sum(p => p.Units);
+
+    public int Committed => _parts.Sum(p => p.Committed);
+
+    /// <summary>The fold's digest as in the manifest; null while units are missing.</summary>
+    public string? Fold { get; private set; }
+
+    /// <param name="unit">Gets every committed unit; may be null.</param>
+    public async Task ReadAsync(Action<StoredUnit>? unit, CancellationToken cancellationToken)
+    {
+        var digests = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        var baseline = await FoldAsync(ModelRuns.BaselinePart, null, new BaselinePipeline(_plan.Settings), [], unit, cancellationToken);
+        digests[ModelRuns.BaselinePart] = baseline.Digest();
+        var given = new Dictionary<int, IReadOnlyList<BlobRef>>();
+        for (var group = 0; group < _plan.StatisticsGroups.Count; group++)
+        {
+            var name = ModelRuns.StatisticsPart(group);
+            var statistics = await FoldAsync(name, null, new StatisticsPipeline(_plan, group), [], unit, cancellationToken);
+            digests[name] = statistics.Digest();
+            if (!IsWhole(_parts[^1]))
+                continue;
+            foreach (var layer in _plan.StatisticsGroups[group])
+                given[layer] = [.. statistics.InOrder().Select(u => u.Output(StatisticsPipeline.GramRole(layer)))];
+        }
+
+        await ReadLayersAsync(digests, given, unit, cancellationToken);
+    }
+
+    private async Task ReadLayersAsync(
+        SortedDictionary<string, string> digests, Dictionary<int, IReadOnlyList<BlobRef>> given, Action<StoredUnit>? unit, CancellationToken cancellationToken)
+    {
+        var results = new List<IReadOnlyList<BlobRef>>();
+        var layers = _plan.Layers.Where(l => l.Steps.Count > 0).ToArray();
+        var folds = new List<string>();
+        foreach (var layer in layers)
+        {
+            var pipeline = new LayerPipeline(_plan.Settings, layer);
+            var fold = await FoldAsync(layer.Name, layer.Index, pipeline, given.GetValueOrDefault(layer.Index), unit, cancellationToken);
+            folds.Add(fold.Digest());
+            if (IsWhole(_parts[^1]))
+                results.Add(IndexedList.Concat([.. pipeline.ResultRoles.Select(role => fold.Outputs(pipeline.ResultStage, role))]));
+        }
+
+        var isSolved = results.Count == layers.Length;
+        var result = await FoldAsync(
+            ModelRuns.ResultPart, null, new ResultPipeline(_plan, [.. layers.Select(l => l.Index)]), isSolved ? IndexedList.Concat(results) : null, unit, cancellationToken);
+        digests[ModelRuns.ResultPart] = result.Digest();
+        if (_parts.TrueForAll(IsWhole))
+            Fold = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', digests.Values.Concat(folds)))));
+    }
+
+    /// <param name="given">Null where what the pipeline is begun with is not committed.</param>
+    private async Task<PipelineFold> FoldAsync(
+        string name, int? layer, IUnitPipeline pipeline, IReadOnlyList<BlobRef>? given, Action<StoredUnit>? unit, CancellationToken cancellationToken)
+    {
+        var fold = new PipelineFold(pipeline);
+        var finder = new UnitFinder(_checkpoints, _scope, _plan.Settings.Profile, pipeline, fold) { Given = given ?? [] };
+        var isWhole = given is not null;
+        for (var stage = 0; stage < pipeline.Stages.Count && isWhole; stage++)
+        {
+            for (var index = 0; index < pipeline.Stages[stage]; index++)
+                isWhole &= await finder.FindAsync(new UnitPlace(stage, index), cancellationToken) is null;
+        }
+
+        var (committed, seconds) = (0, 0.0);
+        foreach (var found in fold.InOrder())
+        {
+            committed++;
+            seconds += found.Metrics.Seconds;
+            unit?.Invoke(new StoredUnit(found));
+        }
+
+        _parts.Add(new StoredPart(name, layer, pipeline.Stages.Sum(), committed, seconds));
+        return fold;
+    }
+
+    private static bool IsWhole(StoredPart part) => part.Committed == part.Units;
+}
+
+/// <summary>A committed unit of a job.</summary>
+public sealed class StoredUnit
+{
+    private readonly CommittedUnit _unit;
+
+    internal StoredUnit(CommittedUnit unit) => _unit = unit;
+
+    /// <summary>Its id in the plan.</summary>
+    public string Id => _unit.Id;
+
+    public CommitRecord Record => _unit.Record;
+}

@@ -1,0 +1,40 @@
+namespace Orchestrator.Checkpoints.Blobs;
+
+/// <summary>What the operating system says, with the path, in words, and with what helps.</summary>
+internal static class StorageFailure
+{
+    private const int NotPermitted = 1;
+    private const int AccessDenied = 13;
+    private const int TooManyInSystem = 23;
+    private const int TooManyOpen = 24;
+    private const int NoSpace = 28;
+    private const int ReadOnly = 30;
+    private const int Quota = 122;
+
+    private const string Again = "then run the same command again: nothing that was committed is lost";
+
+    /// <returns>Null for exceptions that are none of a file system's, and for those that say it already.</returns>
+    public static IOException? Of(Exception cause, string path)
+    {
+        if (cause is not (IOException or UnauthorizedAccessException) || cause is StoreException)
+            return null;
+        var code = cause is UnauthorizedAccessException ? (cause.InnerException?.HResult is ReadOnly ? ReadOnly : AccessDenied) : cause.HResult;
+        var (what, remedy) = code switch
+        {
+            NoSpace => ("there is no space left on the disk", "Free some space or choose another disk"),
+            Quota => ("the disk quota is used up", "Free some space or raise the quota"),
+            ReadOnly => ("the file system is read-only", "Make it writable"),
+            NotPermitted or AccessDenied => ("permission is denied", "Give this user the right to read and write there"),
+            TooManyInSystem or TooManyOpen => ("too many files are open", "Raise the limit (ulimit -n) or use fewer slots"),
+            _ => (cause.Message.TrimEnd('.'), "Check the disk"),
+        };
+        return new StoreException($"The store failed at '{path}': {what}. {remedy}, {Again}.", code, cause);
+    }
+}
+
+/// <summary>The store cannot be read or written: path, cause and remedy.</summary>
+public sealed class StoreException : IOException
+{
+    internal StoreException(string message, int code, Exception cause)
+        : base(message, cause) => HResult = code;
+}
