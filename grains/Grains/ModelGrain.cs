@@ -205,7 +205,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
 
         Tell(job, job.TakeEvents());
         job.Progress.End();
-        job.Result.TrySetResult(new JobResult(status, reason, job.Place, model, ModelFold.Summarize(job.Runs, job.Ends, counts), fold));
+        job.Result.TrySetResult(new JobResult(status, reason, job.Place, model, ModelFold.Summarize(job.Runs, job.Ends, counts), fold) { ModelData = ModelFold.ModelData(job.Runs) });
     }
 
     private static void Tell(Active job, IReadOnlyList<JobEvent> events) => job.Progress.Tell(job.Progress.Make(job.State, job.OwnCounts, events));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Jobs.Units;
@@ -9,6 +10,9 @@ public sealed class TensorBlobs(IBlobStore store)
 {
     private const int CopyBuffer = 1 << 20;
 
+    /// <summary>Blobs in files that had their digest, by name: such a file is verified once, not on every use.</summary>
+    private readonly ConcurrentDictionary<string, string> _sound = new(StringComparer.Ordinal);
+
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
     {
@@ -16,6 +20,17 @@ public sealed class TensorBlobs(IBlobStore store)
         if (Convert.ToHexStringLower(SHA256.HashData(content.Span)) != blob.Sha256)
             throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
         return content;
+    }
+
+    /// <summary>The file that a blob lies in, for a reader that maps it; verified when it is first asked for and not again.</summary>
+    /// <returns>Null where the store keeps no files.</returns>
+    /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
+    public async Task<string?> FindFileAsync(BlobRef blob, CancellationToken cancellationToken)
+    {
+        var path = store.FindFile(blob.Name);
+        if (path is not null && _sound.GetValueOrDefault(blob.Name) != blob.Sha256)
+            await CopyAsync(blob, Stream.Null, cancellationToken);
+        return path;
     }
 
     /// <summary>Copies a blob out piece by piece. What was written to the target before the exception is not to be used.</summary>
@@ -26,7 +41,12 @@ public sealed class TensorBlobs(IBlobStore store)
         await using var hashing = new HashingStream(source);
         await hashing.CopyToAsync(target, CopyBuffer, cancellationToken);
         if (hashing.Digest() != blob.Sha256)
+        {
+            _sound.TryRemove(blob.Name, out _);
             throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
+        }
+
+        _sound[blob.Name] = blob.Sha256;
     }
 
     /// <summary>Writes an output under a name that only this attempt uses.</summary>
@@ -56,8 +76,16 @@ public sealed class TensorBlobs(IBlobStore store)
     }
 
     /// <summary>Puts a model or data file into the store under its digest. A damaged copy is replaced.</summary>
-    /// <param name="open">Opens the source; called again where the copy in the store has to be renewed.</param>
-    public async Task<BlobRef> ImportAsync(string tenant, string sha256, long length, Func<Stream> open, CancellationToken cancellationToken)
+    /// <param name="open">Opens the source.</param>
+    public Task<BlobRef> ImportAsync(string tenant, string sha256, long length, Func<Stream> open, CancellationToken cancellationToken) =>
+        ImportAsync(tenant, sha256, length, async (stream, token) =>
+        {
+            await using var source = open();
+            await source.CopyToAsync(stream, CopyBuffer, token);
+        }, cancellationToken);
+
+    /// <summary>As the other overload, for a source that writes itself.</summary>
+    public async Task<BlobRef> ImportAsync(string tenant, string sha256, long length, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         var blob = new BlobRef(BlobNames.Input(tenant, sha256), sha256, length);
         if (await IsSoundAsync(blob, cancellationToken))
@@ -65,9 +93,9 @@ public sealed class TensorBlobs(IBlobStore store)
         await store.DeleteAsync(blob.Name, cancellationToken);
         var created = await store.CreateAsync(blob.Name, async (stream, token) =>
         {
-            await using var source = open();
-            await using var hashing = new HashingStream(source);
-            await hashing.CopyToAsync(stream, CopyBuffer, token);
+            await using var hashing = new HashingStream(stream);
+            await write(hashing, token);
+            await hashing.FlushAsync(token);
             if (hashing.Digest() != sha256)
                 throw new IOException($"The file changed while it was read: its SHA-256 was {sha256}.");
         }, cancellationToken);

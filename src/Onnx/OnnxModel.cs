@@ -38,6 +38,12 @@ public sealed class OnnxModel
 
     public string ProducerName => _proto.ProducerName;
 
+    /// <summary>Bytes of tensors that lay outside what the model was read from; 0 for a model that was not read.</summary>
+    public long ExternalBytes { get; init; }
+
+    /// <summary>Whether the content of some initializer lies in a file.</summary>
+    public bool HasExternalData => Graph.Initializers.Any(t => t.Mapped is not null);
+
     /// <summary>Key and value pairs that travel with the model.</summary>
     public IReadOnlyDictionary<string, string> Metadata =>
         _proto.MetadataProps.DistinctBy(p => p.Key).ToDictionary(p => p.Key, p => p.Value, StringComparer.Ordinal);
@@ -52,6 +58,10 @@ public sealed class OnnxModel
     /// <param name="folder">Where external tensors lie; null refuses them.</param>
     /// <inheritdoc cref="Load(string)"/>
     public static OnnxModel Load(ReadOnlySpan<byte> bytes, string? folder = null) => ModelReader.Read(bytes, folder);
+
+    /// <param name="find">Finds what a tensor's external data names; asked once a tensor, before any of its bytes are needed.</param>
+    /// <inheritdoc cref="Load(string)"/>
+    public static OnnxModel Load(ReadOnlySpan<byte> bytes, Func<string, ExternalFile> find) => ModelReader.Read(bytes, new ExternalData(find));
 
     /// <summary>Whether the node calls one of the model's own functions.</summary>
     public bool CallsFunction(Node node) =>
@@ -95,8 +105,36 @@ public sealed class OnnxModel
         return _proto.ToByteArray();
     }
 
-    /// <inheritdoc cref="ToBytes"/>
-    public void Save(string path) => File.WriteAllBytes(path, ToBytes());
+    /// <summary>The file's bytes with some initializers lying elsewhere.</summary>
+    /// <param name="place">Where an initializer lies; null for one that stays in the message.</param>
+    /// <exception cref="OnnxException">What stays does not fit in one protobuf message (2 GiB).</exception>
+    public byte[] ToBytes(Func<Tensor, ExternalPlace?> place)
+    {
+        Flush();
+        var moved = new OnnxModel(_proto.Clone());
+        foreach (var tensor in moved.Graph.Initializers)
+            if (place(tensor) is { } elsewhere)
+                ExternalLayout.Move(tensor.Proto, elsewhere, tensor.ByteCount);
+        return moved.ToBytes();
+    }
+
+    /// <summary>
+    /// Writes the file; where initializers lie in files, or the model is too large for one message, all large ones go into
+    /// <c>{path}.data</c> beside it.
+    /// </summary>
+    public void Save(string path)
+    {
+        if (!HasExternalData && Graph.Initializers.Sum(t => t.ByteCount) < MaxBytes / 2)
+        {
+            File.WriteAllBytes(path, ToBytes());
+            return;
+        }
+
+        var layout = ExternalLayout.Of(this, $"{Path.GetFileName(path)}.data");
+        using (var data = File.Create($"{path}.data"))
+            layout.WriteData(data);
+        File.WriteAllBytes(path, layout.Message);
+    }
 
     /// <summary>First version of the file format that allows the operator set.</summary>
     internal static long IrVersionOf(int opset) => opset switch

@@ -31,16 +31,23 @@ public sealed class Tensor
     /// <summary>Bytes of the packed content.</summary>
     public long ByteCount => ElementType.ByteCount(Count);
 
+    /// <summary>The part of a file that holds the content; null where it lies in memory.</summary>
+    public MappedBytes? Mapped => Proto.HasRawData && MemoryMarshal.TryGetMemoryManager<byte, MappedBytes>(Proto.RawData.Memory, out var mapped) ? mapped : null;
+
+    /// <summary>A tensor whose content stays in a file.</summary>
+    /// <exception cref="OnnxException">The number of bytes does not follow from type and shape.</exception>
+    public static Tensor FromFile(string name, ElementType type, IReadOnlyList<long> shape, MappedBytes bytes)
+    {
+        CheckLength(name, type, shape, bytes.Length);
+        return Of(name, type, shape, UnsafeByteOperations.UnsafeWrap(bytes.Memory));
+    }
+
     /// <param name="bytes">Row-major, little-endian, packed as ONNX packs raw data.</param>
     /// <exception cref="OnnxException">The number of bytes does not follow from type and shape.</exception>
     public static Tensor FromBytes(string name, ElementType type, IReadOnlyList<long> shape, ReadOnlySpan<byte> bytes)
     {
-        var wanted = type.ByteCount(TensorCheck.Count(name, shape));
-        if (bytes.Length != wanted)
-            throw new OnnxException(name, $"{bytes.Length} bytes given where type and shape want {wanted}");
-        var proto = new TensorProto { Name = name, DataType = (int)type, RawData = ByteString.CopyFrom(bytes) };
-        proto.Dims.AddRange(shape);
-        return new Tensor(proto);
+        CheckLength(name, type, shape, bytes.Length);
+        return Of(name, type, shape, ByteString.CopyFrom(bytes));
     }
 
     public static Tensor FromFloats(string name, IReadOnlyList<long> shape, ReadOnlySpan<float> values) =>
@@ -74,19 +81,19 @@ public sealed class Tensor
         FromBytes(name, type, shape, TensorElements.EncodeCodes(name, type, codes));
 
     /// <summary>The content as ONNX raw data, however the file stores it.</summary>
-    public byte[] ReadBytes() => Proto.HasRawData ? Proto.RawData.ToByteArray() : TensorElements.TypedBytes(Proto);
+    public byte[] ReadBytes() => Held(Bytes().ToArray());
 
     /// <summary>The values as float32; real and integer types.</summary>
     /// <exception cref="OnnxException">The type has no float form (text, complex, float8).</exception>
     public float[] ReadFloats()
     {
         if (ElementType == ElementType.Float32)
-            return MemoryMarshal.Cast<byte, float>(Bytes()).ToArray();
+            return Held(MemoryMarshal.Cast<byte, float>(Bytes()).ToArray());
         var values = new float[checked((int)Count)];
         var bytes = Bytes();
         for (var i = 0; i < values.Length; i++)
             values[i] = (float)TensorElements.Real(Name, ElementType, bytes, i);
-        return values;
+        return Held(values);
     }
 
     /// <summary>The values as float64; real and integer types.</summary>
@@ -96,7 +103,7 @@ public sealed class Tensor
         var bytes = Bytes();
         for (var i = 0; i < values.Length; i++)
             values[i] = TensorElements.Real(Name, ElementType, bytes, i);
-        return values;
+        return Held(values);
     }
 
     /// <summary>The values as int64; integer types and bool.</summary>
@@ -107,7 +114,7 @@ public sealed class Tensor
         var bytes = Bytes();
         for (var i = 0; i < values.Length; i++)
             values[i] = TensorElements.Integer(Name, ElementType, bytes, i);
-        return values;
+        return Held(values);
     }
 
     /// <summary>Whether every value of a real tensor is finite; integer tensors always are.</summary>
@@ -115,7 +122,19 @@ public sealed class Tensor
     {
         if (!ElementType.IsReal())
             return true;
-        var bytes = Bytes();
+        var isFinite = true;
+        if (Mapped is { } mapped)
+            mapped.Scan(piece => isFinite = isFinite && AreFinite(piece.Span));
+        else
+            isFinite = AreFinite(Bytes());
+        return isFinite;
+    }
+
+    /// <summary>Whether every value of some whole elements of this tensor is finite.</summary>
+    public bool AreFinite(ReadOnlySpan<byte> bytes)
+    {
+        if (!ElementType.IsReal())
+            return true;
         if (ElementType == ElementType.Float32)
         {
             foreach (var value in MemoryMarshal.Cast<byte, float>(bytes))
@@ -123,16 +142,19 @@ public sealed class Tensor
                     return false;
             return true;
         }
-        for (var i = 0; i < Count; i++)
+        var count = (int)(bytes.Length * 8L / ElementType.Bits());
+        for (var i = 0; i < count; i++)
             if (!double.IsFinite(TensorElements.Real(Name, ElementType, bytes, i)))
                 return false;
         return true;
     }
 
-    /// <summary>The share of exact zeros among the elements of a real tensor, or among some tens of thousands spread over a large one.</summary>
+    /// <summary>The share of exact zeros among the elements of a real tensor, or among some tens of thousands spread over a large one (the first of one in a file).</summary>
     public double ZeroFraction()
     {
         const long MostRead = 1 << 16;
+        if (Mapped is { } mapped)
+            return ZeroFraction(mapped, (int)Math.Min(Count, MostRead));
         // Odd, so that no column of an even width is passed over.
         var step = (int)Math.Max(1, Count / MostRead | 1);
         var bytes = Bytes();
@@ -146,9 +168,10 @@ public sealed class Tensor
         return read == 0 ? 0 : zeros / (double)read;
     }
 
-    /// <summary>Same element type, shape and bits; names do not matter.</summary>
+    /// <summary>Same element type, shape and bits; names do not matter. Content in files is not read: it equals only itself.</summary>
     public bool ContentEquals(Tensor other) =>
-        ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape)
+        Mapped is not null || other.Mapped is not null ? _shape.AsSpan().SequenceEqual(other._shape) && ReferenceEquals(Mapped, other.Mapped)
+        : ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape)
         && (ElementType == ElementType.Text ? Proto.StringData.Equals(other.Proto.StringData) : Bytes().SequenceEqual(other.Bytes()));
 
     /// <summary>A copy under another name; content and everything else the file says of it is kept.</summary>
@@ -160,9 +183,52 @@ public sealed class Tensor
     }
 
     /// <summary>The same content in another shape of as many elements.</summary>
-    public Tensor WithShape(params IReadOnlyList<long> shape) => FromBytes(Name, ElementType, shape, Bytes());
+    public Tensor WithShape(params IReadOnlyList<long> shape) =>
+        Mapped is { } mapped ? FromFile(Name, ElementType, shape, mapped) : FromBytes(Name, ElementType, shape, Bytes());
+
+    /// <summary>Writes the packed content; what lies in a file passes through a small buffer.</summary>
+    public void CopyTo(Stream stream)
+    {
+        if (Mapped is { } mapped)
+            mapped.Scan(piece => stream.Write(piece.Span));
+        else
+            stream.Write(Bytes());
+    }
 
     public override string ToString() => $"{Name}: {ElementType.OnnxName()}[{string.Join(',', _shape)}]";
 
     internal ReadOnlySpan<byte> Bytes() => Proto.HasRawData ? Proto.RawData.Span : TensorElements.TypedBytes(Proto);
+
+    /// <summary>Mapped content may be unmapped once nothing refers to it; it is referred to until here.</summary>
+    private T Held<T>(T values)
+    {
+        GC.KeepAlive(Proto);
+        return values;
+    }
+
+    /// <summary>Elements spread over the file would fetch nearly all of it, so these are the first.</summary>
+    private double ZeroFraction(MappedBytes mapped, int elements)
+    {
+        var bytes = Bytes();
+        var zeros = 0;
+        for (var i = 0; i < elements; i++)
+            zeros += TensorElements.Real(Name, ElementType, bytes, i) == 0 ? 1 : 0;
+        mapped.Release();
+        GC.KeepAlive(mapped);
+        return elements == 0 ? 0 : zeros / (double)elements;
+    }
+
+    private static void CheckLength(string name, ElementType type, IReadOnlyList<long> shape, long bytes)
+    {
+        var wanted = type.ByteCount(TensorCheck.Count(name, shape));
+        if (bytes != wanted)
+            throw new OnnxException(name, $"{bytes} bytes given where type and shape want {wanted}");
+    }
+
+    private static Tensor Of(string name, ElementType type, IReadOnlyList<long> shape, ByteString bytes)
+    {
+        var proto = new TensorProto { Name = name, DataType = (int)type, RawData = bytes };
+        proto.Dims.AddRange(shape);
+        return new Tensor(proto);
+    }
 }

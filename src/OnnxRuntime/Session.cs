@@ -34,7 +34,7 @@ public sealed unsafe class Session : IDisposable
     {
         using var native = options.CreateHandle();
         using var scope = new CallScope();
-        return Wrap(OrtApi.CreateSession(scope.Use(environment.Handle), scope.FilePath(path), scope.Use(native)), environment);
+        return Wrap(OrtApi.CreateSession(scope.Use(environment.Handle), scope.FilePath(path), scope.Use(native)), environment, options);
     }
 
     /// <summary>Loads a model from memory, which is not needed afterwards.</summary>
@@ -45,7 +45,7 @@ public sealed unsafe class Session : IDisposable
         using var scope = new CallScope();
         fixed (byte* bytes = model)
         {
-            return Wrap(OrtApi.CreateSessionFromArray(scope.Use(environment.Handle), bytes, (nuint)model.Length, scope.Use(native)), environment);
+            return Wrap(OrtApi.CreateSessionFromArray(scope.Use(environment.Handle), bytes, (nuint)model.Length, scope.Use(native)), environment, options);
         }
     }
 
@@ -95,9 +95,9 @@ public sealed unsafe class Session : IDisposable
         return new OrtValueList(Array.ConvertAll(handles, handle => new OrtValue(handle)));
     }
 
-    private static Session Wrap(nint session, OrtEnvironment environment)
+    private static Session Wrap(nint session, OrtEnvironment environment, SessionOptions options)
     {
-        var handle = new SessionHandle(session, environment.Handle);
+        var handle = new SessionHandle(session, environment.Handle, [.. options.Initializers.Values.Select(value => value.Handle)], [.. options.Attached]);
         try
         {
             return new Session(handle);

@@ -57,6 +57,18 @@ public sealed unsafe class SessionOptions
     /// <summary>Values for symbolic dimensions of the model's inputs, by the dimension's name.</summary>
     public IDictionary<string, long> FreeDimensions { get; } = new Dictionary<string, long>();
 
+    /// <summary>
+    /// Content for initializers that the model says lie outside it, by name. Not copied, and not seen by the runtime's graph optimizations:
+    /// the session keeps the values, and with them whatever keeps their memory in place, until it is released. For nodes on the CPU.
+    /// </summary>
+    public IDictionary<string, OrtValue> Initializers { get; } = new Dictionary<string, OrtValue>();
+
+    /// <summary>As <see cref="Initializers"/>, for nodes on any device; the runtime copies the content.</summary>
+    public IDictionary<string, OrtValue> CopiedInitializers { get; } = new Dictionary<string, OrtValue>();
+
+    /// <summary>Disposed when the session is released.</summary>
+    public IList<IDisposable> Attached { get; } = [];
+
     /// <exception cref="OrtException">An option or provider is not known to the runtime, or a provider cannot start.</exception>
     internal SessionOptionsHandle CreateHandle()
     {
@@ -93,6 +105,10 @@ public sealed unsafe class SessionOptions
             OrtApi.SetEntry(OrtFunction.AddSessionConfigEntry, options, scope.Text(key), scope.Text(value));
         foreach (var (name, value) in FreeDimensions)
             OrtApi.AddFreeDimensionOverrideByName(options, scope.Text(name), value);
+        foreach (var (name, value) in Initializers)
+            OrtApi.AddInitializer(options, scope.Text(name), scope.Use(value.Handle));
+        if (CopiedInitializers.Count > 0)
+            OrtApi.AddExternalInitializers(options, scope.Texts([.. CopiedInitializers.Keys]), scope.Values([.. CopiedInitializers.Values]), CopiedInitializers.Count);
     }
 
     private static void Append(nint options, ExecutionProvider provider, CallScope scope)

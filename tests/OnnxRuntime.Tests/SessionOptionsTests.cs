@@ -101,7 +101,7 @@ public sealed class SessionOptionsTests(RuntimeFixture runtime) : IClassFixture<
             {
                 using var session = new SessionHandle(
                     OrtApi.CreateSessionFromArray(scope.Use(runtime.Environment.Handle), model, (nuint)ModelBytes.AddModel().Length, scope.Use(handle)),
-                    runtime.Environment.Handle);
+                    runtime.Environment.Handle, [], []);
             }
         }
         finally

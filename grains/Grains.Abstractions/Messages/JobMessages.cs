@@ -43,4 +43,8 @@ public sealed record JobEvent(string Kind, string? Layer, string Message);
 /// <summary>How a job ended.</summary>
 /// <param name="Model">The written model in the store; null where there is none.</param>
 /// <param name="Fold">Hex digest over keys and outputs of all committed units: equal for equal results.</param>
-public sealed record JobResult(JobStatus Status, string? Reason, JobPlace Job, BlobRef? Model, JobSummary Summary, string Fold);
+public sealed record JobResult(JobStatus Status, string? Reason, JobPlace Job, BlobRef? Model, JobSummary Summary, string Fold)
+{
+    /// <summary>The written model's large weights; null where the model holds them.</summary>
+    public BlobRef? ModelData { get; init; }
+}

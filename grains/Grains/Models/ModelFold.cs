@@ -32,6 +32,10 @@ internal static class ModelFold
 
     public static BlobRef? Model(ModelRuns runs) => Assembly(runs)?.Output(Roles.Model);
 
+    /// <summary>The written model's large weights; null where the model holds them.</summary>
+    public static BlobRef? ModelData(ModelRuns runs) =>
+        Assembly(runs) is { } unit && unit.Digests.Any(output => output.Role == Roles.ModelData) ? unit.Output(Roles.ModelData) : null;
+
     /// <summary>Hex SHA-256 over the folds of all pipelines in the plan's order.</summary>
     public static string Digest(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends)
     {

@@ -97,6 +97,12 @@ public sealed class FileBlobStore : IBlobStore
         }
     }
 
+    public string? FindFile(string name)
+    {
+        BlobName.Check(name, head: false);
+        return File.Exists(PathOf(name)) ? PathOf(name) : null;
+    }
+
     public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         BlobName.Check(name, head: false);

@@ -18,6 +18,9 @@ public interface IBlobStore
     /// <summary>Content from the start, or null where there is no such blob. Not for heads.</summary>
     public Task<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>The file that a blob lies in, for a reader that maps it into memory; null where there is no such blob or it lies in no file. Not for heads.</summary>
+    public string? FindFile(string name) => null;
+
     /// <summary>Creates a blob. All of it or nothing becomes visible, and it is on stable storage when the call returns.</summary>
     /// <returns>False where the name is taken; then nothing was changed.</returns>
     public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);

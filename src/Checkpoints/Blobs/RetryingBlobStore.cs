@@ -52,6 +52,8 @@ public sealed class RetryingBlobStore : IBlobStore
     public Task<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken) =>
         RunAsync(token => _inner.OpenReadAsync(name, token), cancellationToken);
 
+    public string? FindFile(string name) => _inner.FindFile(name);
+
     public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         RunAsync(token => _inner.CreateAsync(name, content, token), cancellationToken);
 

@@ -43,10 +43,10 @@ internal sealed class ModelEvaluation(ModelRuntime runtime, TimeProvider clock)
     {
         if (!File.Exists(path))
             throw new InputException("model-not-found", path, Directory.Exists(path) ? "this is a folder" : "there is no such file", "Give the path of an ONNX model.");
-        var (file, model) = SourceFile.ReadModel(Path.GetFileName(path), path);
+        var (stamp, model) = SourceModel.Inspect(Path.GetFileName(path), path);
         try
         {
-            return new OpenModel(runtime.Open(model), file.Stamp.Bytes);
+            return new OpenModel(runtime.Open(model), stamp.Bytes);
         }
         catch (OrtException refused)
         {

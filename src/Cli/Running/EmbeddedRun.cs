@@ -59,23 +59,23 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         _phases.Enter("import");
         var store = new RetryingBlobStore(FileBlobStore.Open(run.Store, _clock), StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
         var tensors = new TensorBlobs(store);
-        foreach (var file in (SourceFile?[])[run.Model, run.Calibration, run.Evaluation])
+        var result = await context.Progress(run.Preflight.Estimate).ShowAsync(async sink =>
         {
-            if (file is not null)
-                await tensors.ImportAsync(Tenant, file.Stamp.Sha256, file.Stamp.Bytes, file.Open, interruption);
-        }
-
-        var result = await context.Progress(run.Preflight.Estimate).ShowAsync(sink => ExecuteUntilSoundAsync(store, tensors, sink, interruption));
+            await new SourceImport(tensors, Tenant, sink).RunAsync(run, interruption);
+            return await ExecuteUntilSoundAsync(store, tensors, sink, interruption);
+        });
         _phases.Enter(null);
         if (result.Status == JobStatus.Interrupted)
             return TellHowToResume();
 
         var files = new ResultFiles(run.Out);
         var report = Report(result);
-        await files.WriteAsync(report, Provenance(result), result.Model is { } model ? stream => tensors.CopyAsync(model, stream, CancellationToken.None) : null);
+        await files.WriteAsync(report, Provenance(result), Copy(result.Model), Copy(result.ModelData));
         context.WriteResult(report);
         RunSummary.Print(context.People, report, files);
         return ExitCodes.Of(report.Status);
+
+        Func<Stream, Task>? Copy(BlobRef? blob) => blob is null ? null : stream => tensors.CopyAsync(blob, stream, CancellationToken.None);
     }
 
     /// <summary>A finished job may be found with its model damaged since: then the unit that wrote it runs again.</summary>
@@ -84,18 +84,19 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         for (var (attempt, fresh) = (1, options.Fresh); ; (attempt, fresh) = (attempt + 1, false))
         {
             var result = await ExecuteAsync(store, tensors, sink, fresh, interruption);
-            if (result.Model is not { } model || result.Status == JobStatus.Interrupted)
+            if (result.Model is null || result.Status == JobStatus.Interrupted)
                 return result;
             try
             {
-                await tensors.CopyAsync(model, Stream.Null, CancellationToken.None);
+                foreach (var blob in new[] { result.Model, result.ModelData }.OfType<BlobRef>())
+                    await tensors.CopyAsync(blob, Stream.Null, CancellationToken.None);
                 return result;
             }
-            catch (DamagedBlobException damaged) when (attempt < MostAttempts && BlobNames.ProducerOf(model.Name) is not null)
+            catch (DamagedBlobException damaged) when (attempt < MostAttempts && BlobNames.ProducerOf(damaged.Blob.Name) is not null)
             {
                 sink.Note($"damaged: {damaged.Message}");
                 _incidents.Add(new Rescue(null, "damaged", damaged.Message));
-                var (key, epoch) = BlobNames.ProducerOf(model.Name)!.Value;
+                var (key, epoch) = BlobNames.ProducerOf(damaged.Blob.Name)!.Value;
                 await new CheckpointStore(store).InvalidateAsync(new JobScope(Tenant, result.Job.JobId, result.Job.Generation), key, epoch, CancellationToken.None);
             }
         }

@@ -11,7 +11,7 @@ namespace Orchestrator.Cli.Running;
 internal sealed record PreparedRun
 {
     public required RecipeFile Recipe { get; init; }
-    public required SourceFile Model { get; init; }
+    public required SourceModel Model { get; init; }
     public required SourceFile Calibration { get; init; }
     public required SourceFile? Evaluation { get; init; }
     public required ModelOutline Outline { get; init; }
@@ -38,14 +38,14 @@ internal sealed record PreparedRun
         FileBlobStore.CheckWritable(store);
         Writability.Check(output, "output-not-writable", "Choose another folder with --out.");
 
-        var (model, loaded) = SourceFile.ReadModel(content.Model, modelPath);
+        var (model, loaded) = SourceModel.Read(content.Model, modelPath);
         var outline = ModelOutlines.Of(loaded, model.Stamp.Sha256, model.Stamp.Bytes, content.BatchNorm);
         var (calibration, calibrationHeader) = SourceFile.ReadData(content.Data.Calibration.File, calibrationPath);
         var (evaluation, evaluationHeader) = evaluationPath is null
             ? (null, null)
             : SourceFile.ReadData(content.Data.Evaluation!.File, evaluationPath);
         var profile = NumericProfiles.Choose(options.Device, options.Profile);
-        var plan = Planner.Plan(new PlanRequest(content, outline, model.Blob, calibrationHeader, evaluationHeader, profile));
+        var plan = Planner.Plan(new PlanRequest(content, outline, model.Blob, calibrationHeader, evaluationHeader, profile) { ModelTensors = model.TensorBlobs });
         var estimate = RunEstimate.Of(plan, loaded, calibrationPath, options.Slots, surroundings);
 
         return new PreparedRun

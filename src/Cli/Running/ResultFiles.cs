@@ -1,6 +1,7 @@
 using System.Text;
 using Orchestrator.Cli.Output;
 using Orchestrator.Cli.Reports;
+using Orchestrator.Compression.Models;
 using Orchestrator.Jobs.Reports;
 
 namespace Orchestrator.Cli.Running;
@@ -9,6 +10,7 @@ namespace Orchestrator.Cli.Running;
 internal sealed class ResultFiles(string folder)
 {
     public const string ModelName = "model.onnx";
+    public const string DataName = ExternalWeights.FileName;
     public const string ReportName = "report.json";
     public const string PageName = "report.html";
     public const string ProvenanceName = "provenance.json";
@@ -20,14 +22,19 @@ internal sealed class ResultFiles(string folder)
     public string Model => Path.Combine(folder, ModelName);
 
     /// <param name="copyModel">Writes the model; null where there is none. An older model is then removed, so that nobody takes it for this job's.</param>
-    public async Task WriteAsync(JobReport report, Provenance provenance, Func<Stream, Task>? copyModel)
+    /// <param name="copyData">Writes the model's large weights; null where the model holds them.</param>
+    public async Task WriteAsync(JobReport report, Provenance provenance, Func<Stream, Task>? copyModel, Func<Stream, Task>? copyData = null)
     {
         Directory.CreateDirectory(folder);
         // From here on the old results are no longer whole.
         File.Delete(Report);
-        if (copyModel is null)
+        if (copyModel is null || copyData is not null)
             File.Delete(Model);
+        if (copyData is null)
+            File.Delete(Path.Combine(folder, DataName));
         else
+            await WriteFileAsync(DataName, copyData);
+        if (copyModel is not null)
             await WriteFileAsync(ModelName, copyModel);
         await WriteTextAsync(PageName, HtmlReport.Render(report, provenance));
         await WriteTextAsync(ProvenanceName, JsonOutput.ToText(provenance) + "\n");

@@ -1,10 +1,7 @@
-using System.Security.Cryptography;
 using Orchestrator.Cli.Reports;
 using Orchestrator.Compression.Data;
-using Orchestrator.Compression.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Plans;
-using Orchestrator.Onnx;
 
 namespace Orchestrator.Cli.Running;
 
@@ -24,29 +21,5 @@ internal sealed record SourceFile(FileStamp Stamp, Func<Stream> Open)
         var (sha256, length) = data.Digest();
         var file = new SourceFile(new FileStamp(written, sha256, length), () => File.OpenRead(path));
         return (file, new DataHeader(written, file.Blob, data.Outlines));
-    }
-
-    /// <summary>A model and, where its weights lie in files beside it, one blob that holds them too.</summary>
-    /// <exception cref="InputException">Not a model that can be compressed.</exception>
-    public static (SourceFile File, OnnxModel Model) ReadModel(string written, string path)
-    {
-        var model = ModelPreparation.LoadFile(path);
-        var bytes = File.ReadAllBytes(path);
-        var content = IsSelfContained(bytes) ? bytes : model.ToBytes();
-        var stamp = new FileStamp(written, Convert.ToHexStringLower(SHA256.HashData(content)), content.Length);
-        return (new SourceFile(stamp, () => new MemoryStream(content, writable: false)), model);
-    }
-
-    private static bool IsSelfContained(byte[] bytes)
-    {
-        try
-        {
-            OnnxModel.Load(bytes);
-            return true;
-        }
-        catch (OnnxException)
-        {
-            return false;
-        }
     }
 }

@@ -38,9 +38,9 @@ internal static class InspectVerb
     {
         if (!File.Exists(path))
             throw new InputException("model-not-found", path, Directory.Exists(path) ? "this is a folder" : "there is no such file", "Give the path of an ONNX model.");
-        var (file, loaded) = SourceFile.ReadModel(Path.GetFileName(path), path);
-        var outline = ModelOutlines.Of(loaded, file.Stamp.Sha256, file.Stamp.Bytes, batchNorm);
-        return InspectResult.Of(file.Stamp.File, outline, InspectEstimate.Of(outline, batchNorm, surroundings));
+        var (stamp, loaded) = SourceModel.Inspect(Path.GetFileName(path), path);
+        var outline = ModelOutlines.Of(loaded, stamp.Sha256, stamp.Bytes, batchNorm);
+        return InspectResult.Of(stamp.File, outline, InspectEstimate.Of(outline, batchNorm, surroundings));
     }
 
     private static string About(InspectEstimate estimate) => estimate.Seconds == 0

@@ -1,4 +1,5 @@
 using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Models;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.OnnxRuntime;
 
@@ -8,15 +9,13 @@ namespace Orchestrator.Compression.Calibration;
 public static class Calibrator
 {
     /// <summary>Σ x·xᵀ of every target over a range of samples, in the order of the targets.</summary>
-    /// <param name="options">One intra-op thread and deterministic compute give the same sums on every run.</param>
     /// <param name="batch">Samples a run. Part of the result: it decides which products are summed in float32.</param>
     /// <param name="progress">Fraction done, after every batch.</param>
     /// <exception cref="Jobs.InputException">The data does not fit the model or holds NaN or infinity.</exception>
     /// <exception cref="OrtException">The runtime refuses the graph or fails.</exception>
     /// <exception cref="OperationCanceledException"/>
     public static IReadOnlyList<Gram> Run(
-        OrtEnvironment environment,
-        SessionOptions options,
+        ModelRuntime runtime,
         GramGraph graph,
         DataFile data,
         Preprocess preprocess,
@@ -26,7 +25,7 @@ public static class Calibrator
         Action<double>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        using var session = Session.FromBytes(environment, graph.Model.ToBytes(), options);
+        using var session = runtime.Open(graph.Model);
         using var runOptions = new RunOptions(cancellationToken);
         var samples = DataSet.Match(data, session.Inputs, preprocess);
         Gram[] sums = [.. graph.Targets.Select(target => target.CreateGram())];

@@ -23,7 +23,21 @@ public static class ModelPreparation
         }
     }
 
-    /// <summary>Reads a model file and the external data beside it.</summary>
+    /// <summary>As the other overload, with weights outside the bytes, which are not looked at.</summary>
+    /// <param name="find">Finds what a tensor's external data names.</param>
+    public static OnnxModel Load(ReadOnlySpan<byte> bytes, string subject, Func<string, ExternalFile> find)
+    {
+        try
+        {
+            return Checked(OnnxModel.Load(bytes, find), subject);
+        }
+        catch (OnnxException exception)
+        {
+            throw Refused(exception, subject);
+        }
+    }
+
+    /// <summary>Reads a model file; large weights in files beside it are not looked at.</summary>
     /// <inheritdoc cref="Load(ReadOnlySpan{byte}, string)"/>
     public static OnnxModel LoadFile(string path)
     {
@@ -46,7 +60,16 @@ public static class ModelPreparation
 
     private static OnnxModel Checked(OnnxModel model, string subject)
     {
-        if (ModelPartition.Of(model).FindNonFinite() is var (layer, tensor))
+        CheckFinite(model, subject, tensor => tensor.Mapped is not null || tensor.IsFinite());
+        return model;
+    }
+
+    /// <summary>Refuses weights that are not finite.</summary>
+    /// <param name="isFinite">Whether a weight is.</param>
+    /// <exception cref="InputException">One is not.</exception>
+    public static void CheckFinite(OnnxModel model, string subject, Func<Tensor, bool> isFinite)
+    {
+        if (ModelPartition.Of(model).FindNonFinite(isFinite) is var (layer, tensor))
         {
             throw new InputException(
                 "weights-not-finite",
@@ -54,8 +77,6 @@ public static class ModelPreparation
                 $"A weight of layer '{layer.Name}' in '{subject}' is NaN or infinite.",
                 "Export the model again from a checkpoint whose weights are finite.");
         }
-
-        return model;
     }
 
     private static InputException Refused(OnnxException exception, string subject) => new(

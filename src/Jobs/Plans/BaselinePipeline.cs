@@ -20,7 +20,7 @@ internal static class Evaluation
     public static PlannedUnit Shard(PlanSettings settings, string id, InputSource model, SampleRange range)
     {
         var metric = settings.Metric!;
-        var spec = new EvaluateSpec(metric, range.First, range.Count, settings.EvaluationShards!.Batch, settings.Preprocess, Latency: false);
+        var spec = new EvaluateSpec(metric, range.First, range.Count, settings.EvaluationShards!.Batch, settings.Preprocess, Latency: false) { External = settings.IsExternal };
         return new PlannedUnit(id, UnitKind.Evaluate, spec, Inputs(settings, model, settings.Evaluation!, metric), Costs.Forward(settings.Macs, range.Count));
     }
 
@@ -29,7 +29,7 @@ internal static class Evaluation
     {
         var batch = settings.CalibrationShards.Batch;
         var count = Math.Min(batch, settings.CalibrationShards.Samples);
-        var spec = new EvaluateSpec(LatencyMetric, 0, count, batch, settings.Preprocess, Latency: true);
+        var spec = new EvaluateSpec(LatencyMetric, 0, count, batch, settings.Preprocess, Latency: true) { External = settings.IsExternal };
         return new PlannedUnit(id, UnitKind.Evaluate, spec, Inputs(settings, model, settings.Calibration, LatencyMetric), Costs.Forward(settings.Macs, count));
     }
 
@@ -38,6 +38,9 @@ internal static class Evaluation
         var inputs = new List<PlannedInput> { new(Roles.Model, model), new(Roles.Data, new FromBlob(data)) };
         if (metric is "cosine" or "mse")
             inputs.Add(new PlannedInput(Roles.Model, new FromBlob(settings.Model)));
+        // The float model's weights are found by their digests.
+        if (settings.ModelTensors is not null && model is FromUnit written)
+            inputs.Add(new PlannedInput(Roles.ModelData, written with { Role = Roles.ModelData }));
         return inputs;
     }
 }

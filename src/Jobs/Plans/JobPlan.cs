@@ -43,6 +43,10 @@ public sealed record JobPlan
 public sealed record PlanSettings
 {
     public required SourceBlob Model { get; init; }
+
+    /// <summary>Weights that lie in blobs of their own, in the model's order; null where <see cref="Model"/> holds them all.</summary>
+    public IReadOnlyList<SourceBlob>? ModelTensors { get; init; }
+
     public required SourceBlob Calibration { get; init; }
     public required SampleShards CalibrationShards { get; init; }
     public SourceBlob? Evaluation { get; init; }
@@ -64,6 +68,12 @@ public sealed record PlanSettings
     public required long Macs { get; init; }
 
     public required long Parameters { get; init; }
+
+    /// <summary>Null where the weights do not lie outside the model's blob, so that plans without such stay what they were.</summary>
+    internal bool? IsExternal => ModelTensors is null ? null : true;
+
+    /// <summary>Whether the whole model may run at once. A larger one runs through memory in parts, which says nothing of its latency.</summary>
+    public bool FitsMemory() => (ModelTensors?.Sum(t => t.Length) ?? 0) <= Planner.WholeModelBytes;
 }
 
 public sealed record LayerPlan
@@ -85,6 +95,15 @@ public sealed record LayerPlan
 
     /// <summary>Why a layer or some step of it is left out; null where all steps apply.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>Only so many rows, from the first on, are solved, as a sample; null where all are.</summary>
+    public int? SampleRows { get; init; }
+
+    /// <summary>The part of the layer that goes through the steps.</summary>
+    public LayerShape SolvedShape() => SampleRows is { } rows ? Shape with { Rows = rows } : Shape;
+
+    /// <summary>Bits of the codes that the written model stores; null where it stays in float, as a layer does of which some rows are as they were.</summary>
+    public int? StoredBits() => SampleRows is null && Steps.Count > 0 ? Steps[^1].Step.Bits : null;
 
     public LayerRef Ref() => new(Name, Index);
 }

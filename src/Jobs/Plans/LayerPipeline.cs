@@ -54,7 +54,7 @@ public sealed class LayerPipeline : IUnitPipeline
     public IReadOnlyList<string> ResultRoles => ResultRolesOf(_layer);
 
     internal static IReadOnlyList<string> ResultRolesOf(LayerPlan layer) =>
-        layer.Steps[^1].Step.Bits is null ? [Roles.Weights] : [Roles.Codes, Roles.Scales, Roles.Zeros];
+        layer.StoredBits() is null ? [Roles.Weights] : [Roles.Codes, Roles.Scales, Roles.Zeros];
 
     private static IEnumerable<Stage> MakeStages(LayerPlan layer)
     {
@@ -62,7 +62,7 @@ public sealed class LayerPipeline : IUnitPipeline
         for (var s = 0; s < layer.Steps.Count; s++)
         {
             var step = layer.Steps[s];
-            var ranges = new RowRanges(layer.Shape, step.RangeRows).Count;
+            var ranges = new RowRanges(layer.SolvedShape(), step.RangeRows).Count;
             if (step.NeedsInverse)
                 yield return new Stage(Part.Inverse, s, 1);
             if (step.Step.Select is null)
@@ -99,8 +99,8 @@ public sealed class LayerPipeline : IUnitPipeline
         var step = StepAt(place).Step;
         var losses = new IndexedList<PlannedInput>(Stages[place.Stage - 1], i => Output(Roles.Losses, new UnitPlace(place.Stage - 1, i)));
         return new PlannedUnit(
-            Id(place, "select"), UnitKind.Select, new SelectSpec(_layer.Shape, step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), losses,
-            Costs.Select(_layer.Shape));
+            Id(place, "select"), UnitKind.Select, new SelectSpec(_layer.SolvedShape(), step.Size ?? 1, step.Sparsity!.Value, step.Select!.Value), losses,
+            Costs.Select(_layer.SolvedShape()));
     }
 
     private PlannedUnit Rows(UnitPlace place)
@@ -125,7 +125,7 @@ public sealed class LayerPipeline : IUnitPipeline
         var phase = part switch { Part.Trace => RowsPhase.Trace, Part.Finish => RowsPhase.Finish, _ => RowsPhase.Solve };
         // How much to remove is decided between the two passes; without it in their keys, one trace serves every sparsity.
         var rowsStep = part == Part.Solve ? step.Step : step.Step with { Sparsity = null, Select = null };
-        var spec = new RowsSpec(_layer.Shape, rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow, KeepsRows = step.KeepsRows ? true : null };
+        var spec = new RowsSpec(_layer.SolvedShape(), rowsStep, phase, range.First, range.Rows, step.StartsPruned) { WeightsFirstRow = firstRow, KeepsRows = step.KeepsRows ? true : null };
         return new PlannedUnit(RowsId(place, range), UnitKind.Rows, spec, inputs, RowsCost(place, range));
     }
 
@@ -144,14 +144,14 @@ public sealed class LayerPipeline : IUnitPipeline
 
     private bool IsRows(UnitPlace place) => _stages[place.Stage].Part is Part.Trace or Part.Finish or Part.Solve;
 
-    private RowRange RangeOf(UnitPlace place) => new RowRanges(_layer.Shape, StepAt(place).RangeRows)[place.Index];
+    private RowRange RangeOf(UnitPlace place) => new RowRanges(_layer.SolvedShape(), StepAt(place).RangeRows)[place.Index];
 
     /// <summary>The weights that a step starts from: the layer's own, or the earlier step's ranges that overlap.</summary>
     private (IEnumerable<PlannedInput> Inputs, int FirstRow) Weights(int stepIndex, RowRange range)
     {
         if (stepIndex == 0)
             return ([Output(Roles.Weights, s_hessian)], 0);
-        var earlier = new RowRanges(_layer.Shape, _layer.Steps[stepIndex - 1].RangeRows);
+        var earlier = new RowRanges(_layer.SolvedShape(), _layer.Steps[stepIndex - 1].RangeRows);
         var stage = Array.FindLastIndex(_stages, s => s.Step == stepIndex - 1 && s.Part is Part.Finish or Part.Solve);
         var (first, last) = (earlier.IndexOf(range.First), earlier.IndexOf(range.End - 1));
         return (Enumerable.Range(first, last - first + 1).Select(i => Output(Roles.Weights, new UnitPlace(stage, i))), earlier[first].First);

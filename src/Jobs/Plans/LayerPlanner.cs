@@ -48,6 +48,7 @@ internal static class LayerPlanner
             }
         }
 
+        var solved = SampleRows(rule, layer, steps.Count);
         return new LayerPlan
         {
             Index = index,
@@ -56,10 +57,23 @@ internal static class LayerPlanner
             Block = layer.Block,
             Shape = shape,
             Positions = layer.Positions,
-            Steps = steps,
+            Steps = [.. steps.Select(step => step with { RangeRows = Math.Min(step.RangeRows, solved ?? int.MaxValue) })],
+            SampleRows = solved,
             KeptZeros = keepsZeros && steps.Count > 0 ? layer.Zeros : null,
             Reason = reasons.Count == 0 ? null : string.Join("; ", reasons),
         };
+    }
+
+    /// <summary>The rows to solve where they are not all.</summary>
+    private static int? SampleRows(CompiledRule? rule, LayerOutline layer, int steps)
+    {
+        if (rule?.Rule.Rows is not { } rows || steps == 0 || rows >= layer.Rows)
+            return null;
+        return layer.Groups == 1
+            ? rows
+            : throw new InputException(
+                "sample-of-groups", $"layers[{rule.Index}].rows", $"'{layer.Name}' is a convolution in {layer.Groups} groups, and a sample of its rows would not be one of its groups.",
+                "Skip the layer, or give it a rule of its own without rows, before this one.");
     }
 
     private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule)

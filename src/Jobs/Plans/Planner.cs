@@ -13,6 +13,9 @@ public static class Planner
     /// <summary>Largest unrolled layer input of one run, in bytes: the runtime holds several of them at once, and each slot a run of its own.</summary>
     internal const long UnrolledBytes = 32L << 20;
 
+    /// <summary>Weights outside the model's blob with which it may still run as a whole.</summary>
+    internal const long WholeModelBytes = 2L << 30;
+
     private const int CalibrationShard = 256;
     private const int EvaluationShard = 2_500;
     private const int CalibrationBatch = 64;
@@ -55,6 +58,7 @@ public static class Planner
         return new PlanSettings
         {
             Model = request.Model,
+            ModelTensors = request.ModelTensors,
             Calibration = request.Calibration.Blob,
             CalibrationShards = SampleShards.Cut(calibrationSamples, CalibrationShard, batch, fixedBatch),
             Evaluation = request.Evaluation?.Blob,

@@ -54,8 +54,8 @@ public sealed class ResultPipeline : IUnitPipeline
     public PlannedUnit this[UnitPlace place] => _stages[place.Stage].Part switch
     {
         Part.Draft => Assemble(Draft, [], null),
-        Part.Reference => Moments(place, new PlannedInput(Roles.Model, new FromBlob(_plan.Settings.Model)), []),
-        Part.Moments => Moments(place, DraftInput, Applied(place.Stage)),
+        Part.Reference => Moments(place, [new PlannedInput(Roles.Model, new FromBlob(_plan.Settings.Model))], []),
+        Part.Moments => Moments(place, DraftInputs, Applied(place.Stage)),
         Part.Correct => Correct(place),
         Part.Assemble => Assemble(Assembly, Applied(place.Stage), _plan.FoldsAfter ? true : null),
         Part.Check when place.Index < Stages[place.Stage] - 1 =>
@@ -72,7 +72,10 @@ public sealed class ResultPipeline : IUnitPipeline
 
     private FromUnit Written => new(new UnitPlace(Array.FindIndex(_stages, s => s.Part == Part.Assemble), 0), Roles.Model);
 
-    private static PlannedInput DraftInput => new(Roles.Draft, new FromUnit(new UnitPlace(0, 0), Roles.Model));
+    /// <summary>The draft, and its large weights where they lie outside it.</summary>
+    private IReadOnlyList<PlannedInput> DraftInputs => _plan.Settings.ModelTensors is null
+        ? [new(Roles.Draft, new FromUnit(new UnitPlace(0, 0), Roles.Model))]
+        : [new(Roles.Draft, new FromUnit(new UnitPlace(0, 0), Roles.Model)), new(Roles.ModelData, new FromUnit(new UnitPlace(0, 0), Roles.ModelData))];
 
     private static IEnumerable<Stage> MakeStages(JobPlan plan)
     {
@@ -92,11 +95,13 @@ public sealed class ResultPipeline : IUnitPipeline
 
         yield return new Stage(Part.Assemble, 1);
         yield return new Stage(Part.Check, (plan.Settings.EvaluationShards?.Count ?? 0) + 1);
+        if (!plan.Settings.FitsMemory())
+            yield break;
         yield return new Stage(Part.FloatLatency, 1);
         yield return new Stage(Part.CompressedLatency, 1);
     }
 
-    private PlannedUnit Moments(UnitPlace place, PlannedInput model, List<int> applied)
+    private PlannedUnit Moments(UnitPlace place, IReadOnlyList<PlannedInput> model, List<int> applied)
     {
         var (stage, settings) = (_stages[place.Stage], _plan.Settings);
         var correction = _plan.Corrections[stage.Correction];
@@ -107,7 +112,7 @@ public sealed class ResultPipeline : IUnitPipeline
             range.First, range.Count, correction.Shards.Batch, settings.BatchNorm, settings.Preprocess);
         return new PlannedUnit(
             $"{Id(stage)}/{(isReference ? "reference" : "moments")}/{place.Index}", UnitKind.Statistics, spec,
-            [model, new(Roles.Data, new FromBlob(settings.Calibration)), .. applied.Select(CorrectionsOf)],
+            [.. model, new(Roles.Data, new FromBlob(settings.Calibration)), .. applied.Select(CorrectionsOf)],
             Costs.Forward(settings.Macs, range.Count));
     }
 
@@ -118,7 +123,7 @@ public sealed class ResultPipeline : IUnitPipeline
         var reference = Array.FindIndex(_stages, s => s.Part == Part.Reference && s.Correction == stage.Correction);
         var inputs = new List<PlannedInput>();
         if (!correction.HasReference)
-            inputs.Add(DraftInput);
+            inputs.AddRange(DraftInputs);
         inputs.AddRange(Outputs(place.Stage - 1, Roles.Moments));
         if (correction.HasReference)
             inputs.AddRange(Outputs(reference, Roles.Reference));
@@ -139,7 +144,7 @@ public sealed class ResultPipeline : IUnitPipeline
         var given = 0;
         foreach (var layer in _layers)
         {
-            var ranges = new RowRanges(layer.Shape, layer.Steps[^1].RangeRows).Count;
+            var ranges = new RowRanges(layer.SolvedShape(), layer.Steps[^1].RangeRows).Count;
             foreach (var role in LayerPipeline.ResultRolesOf(layer).Select(r => $"{r}/{layer.Index}"))
             {
                 var first = given;
@@ -149,10 +154,11 @@ public sealed class ResultPipeline : IUnitPipeline
         }
 
         parts.Add([.. applied.Select(CorrectionsOf)]);
-        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.Steps[^1].Step.Bits, l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm)
+        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.StoredBits(), l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm)
         {
             Applied = applied.Count == 0 ? null : [.. applied.Select(AppliedAt)],
             FoldsAfter = folds,
+            External = _plan.Settings.IsExternal,
         };
         return new PlannedUnit(id, UnitKind.Assemble, spec, IndexedList.Concat(parts), AssemblyCost);
     }
@@ -165,9 +171,11 @@ public sealed class ResultPipeline : IUnitPipeline
         // Outputs of layers are compared under their names, which folding changes in both models alike.
         var batchNorm = _plan.FoldsAfter ? BatchNormMode.Fold : settings.BatchNorm;
         var spec = new CompareSpec([.. _layers.Select(l => l.Ref())], 0, samples, shards.Batch, batchNorm, settings.Preprocess);
+        List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Model, Written), new(Roles.Data, new FromBlob(settings.Calibration))];
+        if (settings.ModelTensors is not null)
+            inputs.Add(new PlannedInput(Roles.ModelData, Written with { Role = Roles.ModelData }));
         return new PlannedUnit(
-            "compare", UnitKind.Evaluate, spec,
-            [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Model, Written), new(Roles.Data, new FromBlob(settings.Calibration))],
+            "compare", UnitKind.Evaluate, spec, inputs,
             2 * Costs.Forward(settings.Macs, samples));
     }
 

@@ -27,10 +27,10 @@ internal static class LayerRuleReader
         section.Require("match");
         var match = section.Text("match") ?? "";
         var skip = section.Flag("skip");
-        if (!section.Has("skip") && !section.Has("bits") && !section.Has("sparsity"))
-            section.Fault("match", "the rule says nothing; give skip, bits or sparsity");
-        if (skip == true && (section.Has("bits") || section.Has("sparsity")))
-            section.Fault("skip", "a skipped layer has no bits or sparsity; give one or the other");
+        if (!section.Has("skip") && !section.Has("bits") && !section.Has("sparsity") && !section.Has("rows"))
+            section.Fault("match", "the rule says nothing; give skip, bits, sparsity or rows");
+        if (skip == true && (section.Has("bits") || section.Has("sparsity") || section.Has("rows")))
+            section.Fault("skip", "a skipped layer has no bits, sparsity or rows; give one or the other");
         if (match.Length > 0)
             CheckPattern(section, match);
 
@@ -39,6 +39,7 @@ internal static class LayerRuleReader
             Skip = skip ?? false,
             Bits = (int?)section.Integer("bits", RecipeLimits.MinBits, RecipeLimits.MaxBits),
             Sparsity = CompressReader.CheckSparsity(section),
+            Rows = (int?)section.Integer("rows", 1, int.MaxValue),
         };
     }
 

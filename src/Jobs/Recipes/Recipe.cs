@@ -164,4 +164,7 @@ public sealed record LayerRule(string Match)
     public bool Skip { get; init; }
     public int? Bits { get; init; }
     public double? Sparsity { get; init; }
+
+    /// <summary>Solve only so many rows, from the first on, as a sample; null means all.</summary>
+    public int? Rows { get; init; }
 }

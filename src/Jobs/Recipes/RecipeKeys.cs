@@ -13,7 +13,7 @@ internal static class RecipeKeys
     public static readonly string[] Calibration = ["file", "samples"];
     public static readonly string[] Evaluation = ["file", "metric"];
     public static readonly string[] Preprocess = ["scale", "mean", "std"];
-    public static readonly string[] Layer = ["match", "skip", "bits", "sparsity"];
+    public static readonly string[] Layer = ["match", "skip", "bits", "sparsity", "rows"];
     public static readonly string[] Output = ["folder"];
 
     /// <summary>Keys of each method, <c>method</c> itself included.</summary>

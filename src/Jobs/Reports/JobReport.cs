@@ -73,7 +73,7 @@ public sealed record LayerReport
     public double? RelativeLoss { get; init; }
     public double Seconds { get; init; }
 
-    /// <summary><c>compressed</c>, <c>skipped</c>, <c>unsupported</c> or <c>failed</c>.</summary>
+    /// <summary><c>compressed</c>, <c>sample</c> (only some rows), <c>skipped</c>, <c>unsupported</c> or <c>failed</c>.</summary>
     public required string Status { get; init; }
 
     public string? Reason { get; init; }

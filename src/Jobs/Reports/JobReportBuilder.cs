@@ -74,17 +74,27 @@ public static class JobReportBuilder
         return report with
         {
             Method = string.Join('+', plan.Steps.Select(s => s.Step.Method)),
-            Bits = plan.Steps[^1].Step.Bits ?? FloatBits,
+            Bits = plan.StoredBits() ?? FloatBits,
             Sparsity = summary!.Weights == 0 ? 0 : (double)summary.ZeroWeights / summary.Weights,
             KeptZeros = plan.KeptZeros,
             Trace = plan.Steps.FirstOrDefault(s => s.Step.Select is not null) is { } traced ? (traced.KeepsRows ? "rows" : "order") : null,
             Loss = summary.Loss,
             RelativeLoss = summary is { Loss: { } loss, ZeroLoss: > 0 and var zero } ? loss / zero : null,
-            Status = written ? "compressed" : "failed",
-            Reason = written ? plan.Reason : "the layer was solved, but no model was written",
+            Status = !written ? "failed" : plan.SampleRows is null ? "compressed" : "sample",
+            Reason = written ? Reason(plan) : "the layer was solved, but no model was written",
             OutputError = check?.RelativeError,
             OutputCosine = check?.Cosine,
         };
+    }
+
+    /// <summary>Why the written layer is not all that the recipe says.</summary>
+    private static string? Reason(LayerPlan plan)
+    {
+        if (plan.SampleRows is not { } rows)
+            return plan.Reason;
+        var stored = plan.Steps[^1].Step.Bits is { } bits ? $"; stored in float, since the others have no {bits}-bit codes" : "";
+        var sample = $"a sample: only the first {rows} of {plan.Shape.Rows} rows were solved, and the figures are theirs; the others are as they were{stored}";
+        return plan.Reason is null ? sample : $"{sample}; {plan.Reason}";
     }
 
     /// <summary>What a written model's report should say and cannot.</summary>
@@ -92,7 +102,9 @@ public static class JobReportBuilder
     {
         if (summary.ModelBytes is null)
             yield break;
-        if (summary.LatencyBeforeMs is null || summary.LatencyAfterMs is null)
+        if (!plan.Settings.FitsMemory())
+            yield return new Rescue(null, "latency-not-measured", $"the model's weights take {plan.Settings.ModelTensors!.Sum(t => t.Length)} bytes; above {Planner.WholeModelBytes} a model is not run as a whole");
+        else if (summary.LatencyBeforeMs is null || summary.LatencyAfterMs is null)
             yield return new Rescue(null, "latency-not-measured", "the job ended before the latency was measured, or measuring it failed");
         if (plan.Settings.Metric is { } metric && (summary.Baseline is null || summary.Compressed is null))
             yield return new Rescue(null, "metric-not-measured", $"the job ended before '{metric}' was measured, or measuring it failed");

@@ -106,7 +106,7 @@ public sealed record SelectSpec(LayerShape Layer, int Unit, double Sparsity, Mas
     public override int MethodVersion => 1;
 }
 
-/// <summary>Put the layers' results into the model and write it. Inputs: model, then per layer, in order, weights blobs, or codes, scales and zeros blobs (roles tell which, <c>{role}/{layer index}</c>), then a corrections blob for each of <see cref="Applied"/>. Output: model.</summary>
+/// <summary>Put the layers' results into the model and write it. Inputs: model, then per layer, in order, weights blobs, or codes, scales and zeros blobs (roles tell which, <c>{role}/{layer index}</c>), then a corrections blob for each of <see cref="Applied"/>. A weights blob with fewer rows than the layer replaces its first rows. Output: model, and model-data where the weights lie outside it.</summary>
 public sealed record AssembleSpec(IReadOnlyList<AssembleLayer> Layers, BatchNormMode BatchNorm) : UnitSpec
 {
     public override int MethodVersion => 1;
@@ -116,6 +116,9 @@ public sealed record AssembleSpec(IReadOnlyList<AssembleLayer> Layers, BatchNorm
 
     /// <summary>Whether batch norms are folded at the end, codes and scales included; null for no.</summary>
     public bool? FoldsAfter { get; init; }
+
+    /// <summary>Whether the model is written with its large weights in a blob of their own; null means no.</summary>
+    public bool? External { get; init; }
 }
 
 /// <param name="Bits">Null where the layer stays in float.</param>
@@ -126,6 +129,9 @@ public sealed record AssembleLayer(LayerRef Layer, int? Bits, QuantizationScheme
 public sealed record EvaluateSpec(string Metric, int First, int Count, int Batch, Preprocess Preprocess, bool Latency) : UnitSpec
 {
     public override int MethodVersion => 1;
+
+    /// <summary>Whether the models' large weights lie outside their blobs; null means no.</summary>
+    public bool? External { get; init; }
 }
 
 /// <summary>Layer by layer, the written model against the float model on calibration samples. Inputs: model (float), model (compressed), data.</summary>

@@ -49,6 +49,9 @@ public static class Roles
     public const string Model = "model";
     public const string Data = "data";
 
+    /// <summary>Large weights of a written model, one behind the other; the model's own blob says where each lies.</summary>
+    public const string ModelData = "model-data";
+
     /// <summary>A model outline as JSON.</summary>
     public const string Outline = "outline";
 

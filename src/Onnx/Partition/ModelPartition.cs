@@ -49,14 +49,15 @@ public sealed class ModelPartition
             .Sum(t => t!.Count);
 
     /// <summary>The first layer, normalization or unsupported node with a NaN or an infinity in one of its constants; null where all are finite.</summary>
-    public (Node Node, Tensor Tensor)? FindNonFinite()
+    /// <param name="isFinite">Whether a constant is.</param>
+    public (Node Node, Tensor Tensor)? FindNonFinite(Func<Tensor, bool> isFinite)
     {
         var weighted = Layers.SelectMany(l => l.Nodes).Concat(Unsupported.Select(u => u.Node)).ToHashSet();
         // Other operators may hold infinities on purpose, as attention masks do.
         var finite = new HashSet<string>(StringComparer.Ordinal);
         foreach (var node in _graph.Nodes.Where(n => weighted.Contains(n) || n.OpType.EndsWith("Normalization", StringComparison.Ordinal)))
             foreach (var input in node.Inputs)
-                if (WeightView.Find(_graph, input) is { } constant && finite.Add(constant.Storage) && !constant.Tensor.IsFinite())
+                if (WeightView.Find(_graph, input) is { } constant && finite.Add(constant.Storage) && !isFinite(constant.Tensor))
                     return (node, constant.Tensor);
         return null;
     }

@@ -14,7 +14,8 @@ public sealed class DeduplicateConstants : IPass
         var changed = false;
         foreach (var name in Stored(graph).ToList())
         {
-            if (WeightView.Find(graph, name) is not { } constant)
+            // To compare what lies in files, all of it would have to be read.
+            if (WeightView.Find(graph, name) is not { } constant || constant.Tensor.Mapped is not null)
                 continue;
             var key = (constant.Tensor.ElementType, string.Join(',', constant.Tensor.Shape), ContentHash(constant.Tensor));
             if (!seen.TryGetValue(key, out var alike))

@@ -1,32 +1,43 @@
 using System.Globalization;
 using Google.Protobuf;
+using Microsoft.Win32.SafeHandles;
 using Orchestrator.Onnx.Protobuf;
 
 namespace Orchestrator.Onnx.Reading;
 
 /// <summary>Tensors whose bytes lie in a file beside the model. Offset and length are checked against the shape and the open file before a byte is allocated.</summary>
-internal sealed class ExternalData(string? folder)
+internal sealed class ExternalData
 {
     private readonly ExternalRanges _ranges = new();
-    private readonly Dictionary<(string Path, long Offset, long Length), ByteString> _read = [];
-    private long _total;
+    private readonly Dictionary<(string File, long Offset, long Length), ByteString> _found = [];
+    private readonly Dictionary<string, ExternalFile> _files = new(StringComparer.Ordinal);
+    private readonly Func<string, string, ExternalFile> _find;
+    private long _inMemory;
 
-    /// <summary>Reads the bytes into the tensor, which afterwards is like any other.</summary>
+    /// <summary>Bytes of all tensors so far.</summary>
+    public long Bytes { get; private set; }
+
+    /// <param name="folder">The model's folder; null refuses every tensor.</param>
+    public ExternalData(string? folder) => _find = (tensor, location) => InFolder(folder, tensor, location);
+
+    public ExternalData(Func<string, ExternalFile> find) => _find = (_, location) => find(location);
+
+    /// <summary>Gives the tensor its bytes, and afterwards it is like any other: a small one's are read, a large one's stay in the file until they are looked at.</summary>
     public void Load(TensorProto tensor, long expectedBytes)
     {
         var (location, offset, length) = Entries(tensor);
         if (length is { } declared && declared != expectedBytes)
             throw new OnnxException(tensor.Name, $"external data declares {declared} bytes where the shape wants {expectedBytes}");
-        var path = ExternalPath.Resolve(tensor.Name, folder, location);
-        if (_ranges.Add(path, offset, expectedBytes))
+        var file = Find(tensor.Name, location);
+        if (offset > file.Length || expectedBytes > file.Length - offset)
+            throw new OnnxException(tensor.Name, $"external data wants {expectedBytes} bytes from byte {offset} of '{location}', which has {file.Length}");
+        if (_ranges.Add(file.Name, offset, expectedBytes))
         {
-            _total += expectedBytes;
-            if (_total > OnnxModel.MaxBytes)
-                throw new OnnxException(tensor.Name, $"the model and its external data are larger than {OnnxModel.MaxBytes} bytes");
-            _read[(path, offset, expectedBytes)] = UnsafeByteOperations.UnsafeWrap(Read(path, location, offset, expectedBytes, tensor.Name));
+            Bytes += expectedBytes;
+            _found[(file.Name, offset, expectedBytes)] = Content(new MappedBytes(file.Open, offset, (int)expectedBytes, tensor.Name));
         }
 
-        tensor.RawData = _read[(path, offset, expectedBytes)];
+        tensor.RawData = _found[(file.Name, offset, expectedBytes)];
         tensor.ExternalData.Clear();
         tensor.ClearDataLocation();
     }
@@ -35,28 +46,52 @@ internal sealed class ExternalData(string? folder)
     /// <exception cref="OnnxException">Tensors claim overlapping parts of a file.</exception>
     public void CheckRanges() => _ranges.Check();
 
-    private static byte[] Read(string path, string location, long offset, long count, string tensor)
+    private ByteString Content(MappedBytes bytes)
     {
+        if (bytes.Length >= ExternalLayout.MinBytes)
+            return UnsafeByteOperations.UnsafeWrap(bytes.Memory);
+        _inMemory += bytes.Length;
+        if (_inMemory > OnnxModel.MaxBytes)
+            throw new OnnxException(bytes.Subject, $"the small tensors outside the model are larger than {OnnxModel.MaxBytes} bytes");
+        var content = ByteString.Empty;
+        bytes.Scan(piece => content = ByteString.CopyFrom(piece.Span));
+        return content;
+    }
+
+    private ExternalFile Find(string tensor, string location)
+    {
+        if (!_files.TryGetValue(location, out var file))
+            _files.Add(location, file = _find(tensor, location));
+        return file;
+    }
+
+    /// <summary>A file below the model's folder, looked at when it is open and each time that it is opened.</summary>
+    private static ExternalFile InFolder(string? folder, string tensor, string location)
+    {
+        var path = ExternalPath.Resolve(tensor, folder, location);
         try
         {
-            using var file = RegularFile.Open(path);
-            ExternalPath.CheckOpened(tensor, path, file);
-            var size = RandomAccess.GetLength(file);
-            if (offset > size || count > size - offset)
-                throw new OnnxException(tensor, $"external data wants {count} bytes from byte {offset} of '{location}', which has {size}");
-            var bytes = GC.AllocateUninitializedArray<byte>((int)count);
-            for (var done = 0; done < bytes.Length;)
-            {
-                var read = RandomAccess.Read(file, bytes.AsSpan(done), offset + done);
-                if (read == 0)
-                    throw new OnnxException(tensor, "the external data file became shorter while it was read");
-                done += read;
-            }
-            return bytes;
+            using var file = Open();
+            return new ExternalFile(path, RandomAccess.GetLength(file), Open);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new OnnxException(tensor, $"external data cannot be read: {e.Message}", e);
+        }
+
+        SafeFileHandle Open()
+        {
+            var file = RegularFile.Open(path);
+            try
+            {
+                ExternalPath.CheckOpened(tensor, path, file);
+                return file;
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
         }
     }
 

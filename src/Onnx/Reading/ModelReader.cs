@@ -34,7 +34,9 @@ internal static class ModelReader
         }
     }
 
-    public static OnnxModel Read(ReadOnlySpan<byte> bytes, string? folder)
+    public static OnnxModel Read(ReadOnlySpan<byte> bytes, string? folder) => Read(bytes, new ExternalData(folder));
+
+    public static OnnxModel Read(ReadOnlySpan<byte> bytes, ExternalData external)
     {
         WireCheck.Run(bytes);
         ModelProto model;
@@ -49,7 +51,6 @@ internal static class ModelReader
         CheckHeader(model);
         FunctionCheck.Run(model);
 
-        var external = new ExternalData(folder);
         var check = new TensorCheck(external);
         check.Graph(model.Graph);
         foreach (var node in model.Functions.SelectMany(f => f.Node))
@@ -62,7 +63,7 @@ internal static class ModelReader
                 check.Graph(training.Algorithm);
         }
         external.CheckRanges();
-        return new OnnxModel(model);
+        return new OnnxModel(model) { ExternalBytes = external.Bytes };
     }
 
     public static OperatorSetIdProto? DefaultOpset(ModelProto model) =>

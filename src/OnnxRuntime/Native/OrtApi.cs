@@ -137,6 +137,12 @@ internal static unsafe class OrtApi
     internal static void AddFreeDimensionOverrideByName(nint options, byte* name, long value) =>
         Check(((delegate* unmanaged<nint, byte*, long, nint>)Entry(OrtFunction.AddFreeDimensionOverrideByName))(options, name, value));
 
+    internal static void AddInitializer(nint options, byte* name, nint value) =>
+        Check(((delegate* unmanaged<nint, byte*, nint, nint>)Entry(OrtFunction.AddInitializer))(options, name, value));
+
+    internal static void AddExternalInitializers(nint options, byte** names, nint* values, int count) =>
+        Check(((delegate* unmanaged<nint, byte**, nint*, nuint, nint>)Entry(OrtFunction.AddExternalInitializers))(options, names, values, (nuint)count));
+
     internal static void AppendProvider(nint options, byte* name, byte** keys, byte** values, int count) =>
         Check(((delegate* unmanaged<nint, byte*, byte**, byte**, nuint, nint>)Entry(OrtFunction.SessionOptionsAppendExecutionProvider))(
             options, name, keys, values, (nuint)count));

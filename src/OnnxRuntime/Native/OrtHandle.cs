@@ -50,7 +50,34 @@ internal sealed class SessionOptionsHandle(nint value) : OrtHandle(OrtFunction.R
 
 internal sealed class CudaOptionsHandle(nint value) : OrtHandle(OrtFunction.ReleaseCUDAProviderOptions, value, null);
 
-internal sealed class SessionHandle(nint value, EnvironmentHandle environment) : OrtHandle(OrtFunction.ReleaseSession, value, environment);
+/// <summary>A session, together with the values it took for initializers and what lives as long as it does.</summary>
+internal sealed class SessionHandle : OrtHandle
+{
+    private readonly ValueHandle[] _initializers;
+    private readonly IDisposable[] _attached;
+
+    internal SessionHandle(nint value, EnvironmentHandle environment, ValueHandle[] initializers, IDisposable[] attached)
+        : base(OrtFunction.ReleaseSession, value, environment)
+    {
+        _attached = attached;
+        _initializers = initializers;
+        foreach (var initializer in initializers)
+        {
+            var added = false;
+            initializer.DangerousAddRef(ref added);
+        }
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        base.ReleaseHandle();
+        foreach (var initializer in _initializers)
+            initializer.DangerousRelease();
+        foreach (var attached in _attached)
+            attached.Dispose();
+        return true;
+    }
+}
 
 internal sealed class RunOptionsHandle(nint value) : OrtHandle(OrtFunction.ReleaseRunOptions, value, null);
 

@@ -1,5 +1,6 @@
 using Orchestrator.Compression.Calibration;
 using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Models;
 using Orchestrator.Onnx.Partition;
 using Orchestrator.Onnx.Passes;
 using Orchestrator.OnnxRuntime;
@@ -26,7 +27,7 @@ public sealed class FashionHessianTests
         using var data = FashionSample.Calibration();
         var fractions = new List<double>();
         var gram = Assert.Single(Calibrator.Run(
-            environment, new SessionOptions(), graph, data, FashionSample.Preprocess, 0, FashionSample.CalibrationSamples, Batch, fractions.Add));
+            new ModelRuntime(environment), graph, data, FashionSample.Preprocess, 0, FashionSample.CalibrationSamples, Batch, fractions.Add));
         var expected = NpyArray.Load(Path.Combine(AppContext.BaseDirectory, "Reference", reference, "H.npy")).ToDoubles();
         var hessian = gram.ToHessian(FashionSample.CalibrationSamples);
         Assert.InRange(Distance(hessian, expected), 0, ReferenceTolerance);

@@ -1,5 +1,6 @@
 using Orchestrator.Compression.Calibration;
 using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Tests.Data;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Onnx;
@@ -197,7 +198,7 @@ public sealed class GramGraphTests : IDisposable
         using (data)
         {
             Assert.Throws<OperationCanceledException>(() => Calibrator.Run(
-                _environment, new SessionOptions(), graph, data, new Preprocess(), 0, Samples, 1, cancellationToken: new CancellationToken(canceled: true)));
+                new ModelRuntime(_environment), graph, data, new Preprocess(), 0, Samples, 1, cancellationToken: new CancellationToken(canceled: true)));
         }
     }
 
@@ -221,7 +222,7 @@ public sealed class GramGraphTests : IDisposable
     }
 
     private IReadOnlyList<Gram> Run(GramGraph graph, DataFile data, int first, int count, int batch) =>
-        Calibrator.Run(_environment, new SessionOptions(), graph, data, new Preprocess(), first, count, batch);
+        Calibrator.Run(new ModelRuntime(_environment), graph, data, new Preprocess(), first, count, batch);
 
     private static double[] UnfoldedSum(
         float[] x, int channels, int size, int groups, (int Height, int Width, int Stride, int Dilation, int Before, int After) geometry)

@@ -9,6 +9,10 @@ public interface IUnitContext
     /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says. Let it pass: the coordinator runs the producer again.</exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken);
 
+    /// <summary>A file with the content of a blob, SHA-256 verified once, for mapping into memory. It stays as long as the worker runs.</summary>
+    /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says.</exception>
+    public string FileOf(BlobRef blob);
+
     /// <summary>Writes one output blob under a name unique to this attempt. Each role once, in the order that the unit's spec defines.</summary>
     public Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 

@@ -5,7 +5,7 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Worker.Leasing;
 
 /// <summary>One attempt's view of the store.</summary>
-internal sealed class UnitContext(BlobCache cache, TensorBlobs blobs, string outputPrefix) : IUnitContext
+internal sealed class UnitContext(BlobCache cache, BlobFiles files, TensorBlobs blobs, string outputPrefix) : IUnitContext
 {
     private readonly ConcurrentQueue<UnitOutput> _outputs = [];
     private double _fraction;
@@ -16,6 +16,8 @@ internal sealed class UnitContext(BlobCache cache, TensorBlobs blobs, string out
     public double Fraction => Volatile.Read(ref _fraction);
 
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken) => await cache.ReadAsync(blob, cancellationToken);
+
+    public string FileOf(BlobRef blob) => files.Find(blob);
 
     public async Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         _outputs.Enqueue(new UnitOutput(role, await blobs.WriteAsync(BlobNames.Output(outputPrefix, role), content, cancellationToken)));

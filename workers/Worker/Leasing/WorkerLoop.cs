@@ -28,12 +28,13 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var over = new CancellationTokenSource();
+        using var files = new BlobFiles(blobs);
         var heartbeats = HeartbeatAsync(over.Token);
         try
         {
             // A slot that fails takes the others down with it, or the job would wait for it for ever.
             using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, any)));
+            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, files, any)));
         }
         finally
         {
@@ -42,7 +43,7 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
         }
     }
 
-    private async Task SlotAsync(int slot, CancellationTokenSource drain)
+    private async Task SlotAsync(int slot, BlobFiles files, CancellationTokenSource drain)
     {
         using var thread = slots(slot);
         try
@@ -51,7 +52,7 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
             {
                 var asked = clock.GetTimestamp();
                 foreach (var lease in await LeaseAsync(drain.Token))
-                    await AttemptAsync(thread, lease, asked, drain.Token);
+                    await AttemptAsync(thread, files, lease, asked, drain.Token);
             }
         }
         catch (OperationCanceledException) when (drain.IsCancellationRequested)
@@ -78,10 +79,10 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
         }
     }
 
-    private async Task AttemptAsync(ISlot thread, Lease lease, long asked, CancellationToken drain)
+    private async Task AttemptAsync(ISlot thread, BlobFiles files, Lease lease, long asked, CancellationToken drain)
     {
         using var held = new HeldLease(lease, asked, options.SkewMargin, clock, drain);
-        held.Context = new UnitContext(_cache, blobs, lease.OutputPrefix);
+        held.Context = new UnitContext(_cache, files, blobs, lease.OutputPrefix);
         _held[lease.Epoch] = held;
         try
         {

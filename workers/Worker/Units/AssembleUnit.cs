@@ -16,17 +16,19 @@ internal static class AssembleUnit
 
     public static async Task<UnitMetrics> RunAsync(AssembleSpec spec, UnitInputs inputs, IUnitContext context, ModelRuntime runtime)
     {
-        var bytes = await inputs.BytesAsync(Roles.Model);
-        var model = ModelPreparation.Prepare(ModelPreparation.Load(bytes.Span, Roles.Model), spec.BatchNorm);
+        var model = ModelPreparation.Prepare(await inputs.ModelAsync(inputs.Single(Roles.Model)), spec.BatchNorm);
         var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
         var quantized = new List<LayerCodes>();
+        var rescues = new List<Rescue>();
         var opset = model.Opset;
+        using var spill = spec.External == true ? new ExternalWeights() : null;
         foreach (var entry in spec.Layers)
         {
             var layer = layers[entry.Layer.Name];
             if (entry.Bits is not { } bits)
             {
-                LayerMatrix.Write(layer, await inputs.ValuesAsync<float>($"{Roles.Weights}/{entry.Layer.Index}"));
+                LayerMatrix.Write(layer, Completed(layer, await inputs.ValuesAsync<float>($"{Roles.Weights}/{entry.Layer.Index}")));
+                spill?.MoveOut(model);
                 continue;
             }
 
@@ -34,18 +36,50 @@ internal static class AssembleUnit
             var scales = await inputs.ValuesAsync<float>($"{Roles.Scales}/{entry.Layer.Index}");
             var zeros = await inputs.ValuesAsync<int>($"{Roles.Zeros}/{entry.Layer.Index}");
             quantized.Add(new LayerCodes(layer, codes, scales, zeros, bits));
+            if (spec is not { External: true, FoldsAfter: not true })
+                continue;
+            // One at a time: the codes of all layers together may not fit in memory.
+            Write(model, quantized[0], rescues);
+            quantized.Clear();
+            spill?.MoveOut(model);
         }
 
-        var rescues = spec.FoldsAfter == true
+        rescues.AddRange(spec.FoldsAfter == true
             ? await FoldAsync(model, spec, quantized, inputs)
-            : await KeepAsync(model, spec, quantized, inputs);
+            : await KeepAsync(model, spec, quantized, inputs));
+        spill?.MoveOut(model);
         if (model.Opset != opset)
             rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: the codes of its weights need an operator that came with it"));
-        var written = model.ToBytes();
         // A model that the runtime refuses must not be delivered.
-        runtime.Open(written).Dispose();
-        await context.WriteAsync(Roles.Model, written, inputs.CancellationToken);
-        return new UnitMetrics { ModelBytes = written.LongLength, Rescues = rescues };
+        if (spill is null)
+        {
+            var written = model.ToBytes();
+            runtime.Open(written).Dispose();
+            await context.WriteAsync(Roles.Model, written, inputs.CancellationToken);
+            return new UnitMetrics { ModelBytes = written.LongLength, Rescues = rescues };
+        }
+
+        runtime.Check(model);
+        var layout = ExternalLayout.Of(model, ExternalWeights.FileName);
+        await context.WriteAsync(Roles.Model, layout.Message, inputs.CancellationToken);
+        await context.WriteAsync(Roles.ModelData, (stream, _) => Write(layout, stream), inputs.CancellationToken);
+        return new UnitMetrics { ModelBytes = layout.Message.LongLength + layout.DataLength, Rescues = rescues };
+    }
+
+    /// <summary>The rows that were solved, and those behind them as they were.</summary>
+    private static float[] Completed(Layer layer, float[] solved)
+    {
+        if (solved.Length == (long)layer.Rows * layer.Columns)
+            return solved;
+        var all = LayerMatrix.Read(layer);
+        solved.CopyTo(all, 0);
+        return all;
+    }
+
+    private static Task Write(ExternalLayout layout, Stream stream)
+    {
+        layout.WriteData(stream);
+        return Task.CompletedTask;
     }
 
     private static async Task<List<Rescue>> KeepAsync(OnnxModel model, AssembleSpec spec, List<LayerCodes> quantized, UnitInputs inputs)

@@ -17,7 +17,7 @@ internal static class CorrectionUnits
     public static async Task<UnitMetrics> MomentsAsync(MomentsSpec spec, UnitInputs inputs, IUnitContext context, PreparedModels models, ModelRuntime runtime)
     {
         var model = inputs.Has(Roles.Draft)
-            ? ModelPreparation.Load((await inputs.BytesAsync(Roles.Draft)).Span, Roles.Draft)
+            ? await inputs.ModelAsync(inputs.Single(Roles.Draft))
             : await models.GetAsync(inputs.Single(Roles.Model), spec.BatchNorm, inputs);
         await ApplyAsync(model, spec.Applied, inputs);
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), DataName);
@@ -34,7 +34,7 @@ internal static class CorrectionUnits
         CorrectionResult result;
         if (spec.Kind == Correction.BatchNorm)
         {
-            var draft = ModelPreparation.Load((await inputs.BytesAsync(Roles.Draft)).Span, Roles.Draft);
+            var draft = await inputs.ModelAsync(inputs.Single(Roles.Draft));
             result = ChannelCorrections.BatchNorms(draft, spec.Sites, moments, spec.Updates ?? throw new InvalidOperationException("The unit does not say how many updates to make."));
         }
         else

@@ -28,9 +28,8 @@ internal static class ModelUnits
     {
         var models = inputs.All(Roles.Model).ToList();
         var metric = Metric.Of(spec.Metric);
-        var bytes = await inputs.BytesAsync(models[0]);
-        using var session = runtime.Open(bytes.Span);
-        using var reference = metric.NeedsReference && !spec.Latency ? runtime.Open((await inputs.BytesAsync(models[1])).Span) : null;
+        using var session = await OpenAsync(models[0]);
+        using var reference = metric.NeedsReference && !spec.Latency ? await OpenAsync(models[1]) : null;
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), EvaluationName);
         var evaluator = new Evaluator(session, reference, metric);
         if (spec.Latency)
@@ -45,13 +44,16 @@ internal static class ModelUnits
 
         var (sum, count) = evaluator.Run(data, spec.Preprocess, spec.First, spec.Count, spec.Batch, new UnitProgress(context), inputs.CancellationToken);
         return new UnitMetrics { MetricSum = sum, MetricCount = count };
+
+        async Task<Session> OpenAsync(BlobRef model) =>
+            spec.External == true ? runtime.Open(await inputs.ModelAsync(model)) : runtime.Open((await inputs.BytesAsync(model)).Span);
     }
 
     public static async Task<UnitMetrics> CompareAsync(CompareSpec spec, UnitInputs inputs, PreparedModels models, ModelRuntime runtime)
     {
         var blobs = inputs.All(Roles.Model).ToList();
         var prepared = await models.GetAsync(blobs[0], spec.BatchNorm, inputs);
-        var compressed = ModelPreparation.Load((await inputs.BytesAsync(blobs[1])).Span, Roles.Model);
+        var compressed = await inputs.ModelAsync(blobs[1]);
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), CalibrationName);
         var checks = LayerComparison.Run(
             runtime, prepared, compressed, spec.Layers, data, spec.Preprocess, new SampleWindow(spec.First, spec.Count, spec.Batch), inputs.CancellationToken);

@@ -18,8 +18,7 @@ internal sealed class PreparedModels : IDisposable
         {
             if (_last is { } last && last.Sha256 == blob.Sha256 && last.BatchNorm == batchNorm)
                 return last.Model.Clone();
-            var bytes = await inputs.BytesAsync(blob);
-            var model = ModelPreparation.Prepare(ModelPreparation.Load(bytes.Span, Roles.Model), batchNorm);
+            var model = ModelPreparation.Prepare(await inputs.ModelAsync(blob), batchNorm);
             _last = (blob.Sha256, batchNorm, model);
             return model.Clone();
         }

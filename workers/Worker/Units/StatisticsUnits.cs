@@ -18,7 +18,7 @@ internal static class StatisticsUnits
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), DataName);
         var graph = GramGraph.Build(model, ModelPartition.Of(model), spec.Layers.Select(layer => layer.Name));
         var grams = Calibrator.Run(
-            runtime.Environment, runtime.Options(), graph, data, spec.Preprocess, spec.First, spec.Count, spec.Batch, context.Report, inputs.CancellationToken);
+            runtime, graph, data, spec.Preprocess, spec.First, spec.Count, spec.Batch, context.Report, inputs.CancellationToken);
         for (var i = 0; i < grams.Count; i++)
         {
             var gram = grams[i];

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Orchestrator.Compression.Models;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
+using Orchestrator.Onnx;
 using Orchestrator.Worker.Leasing;
 
 namespace Orchestrator.Worker.Units;
@@ -20,6 +22,22 @@ internal sealed class UnitInputs(WorkUnit unit, IUnitContext context, Cancellati
     public ValueTask<ReadOnlyMemory<byte>> BytesAsync(BlobRef blob) => context.ReadAsync(blob, cancellationToken);
 
     public ValueTask<ReadOnlyMemory<byte>> BytesAsync(string role) => BytesAsync(Single(role));
+
+    /// <summary>A model, its weights in blobs of their own not read before they are looked at. A written model's lie together in <see cref="Roles.ModelData"/>.</summary>
+    public async Task<OnnxModel> ModelAsync(BlobRef blob) => ModelPreparation.Load((await BytesAsync(blob)).Span, Roles.Model, location => Weights(blob, location));
+
+    private ExternalFile Weights(BlobRef model, string location)
+    {
+        if (location == ExternalWeights.FileName)
+        {
+            var data = Single(Roles.ModelData);
+            return new ExternalFile(location, data.Length, () => File.OpenHandle(context.FileOf(data)));
+        }
+
+        // Its length is found out with its digest.
+        var weights = new BlobRef(model.Name[..(model.Name.LastIndexOf('/') + 1)] + location, location, long.MaxValue);
+        return new ExternalFile(location, weights.Length, () => File.OpenHandle(context.FileOf(weights)));
+    }
 
     /// <summary>The values of every blob of a role, one behind the other.</summary>
     public async Task<T[]> ValuesAsync<T>(string role)
