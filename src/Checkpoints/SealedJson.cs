@@ -48,8 +48,9 @@ internal static class SealedJson
                 throw Newer(name, version, schema);
             return JsonSerializer.Deserialize<T>(bytes, CanonicalJson.Options);
         }
-        catch (JsonException)
+        catch (Exception cause) when (cause is JsonException or InvalidOperationException)
         {
+            // A flipped bit may also leave bytes that are no UTF-8; the reader finds those when a text is taken.
             return null;
         }
     }

@@ -30,9 +30,9 @@ public sealed class DamageTests
         var (plan, store) = (JobHarness.Plan(), new MemoryBlobStore());
         var first = new EchoRunner();
         var reference = await new JobHarness(store).RunAsync(plan, first);
-        var damaged = (await CommitOf(store, first, producer)).Outputs.Single(o => o.Role == role).Blob.Name;
+        var damaged = await OutputOf(store, first, producer, role);
         await store.DamageAsync(damaged);
-        await store.DeleteAsync(NameOf(first, consumer), CancellationToken.None);
+        await UncommitAsync(store, first, consumer);
         var runner = new EchoRunner();
 
         var result = await new JobHarness(store).RunAsync(plan, runner);
@@ -40,8 +40,7 @@ public sealed class DamageTests
         Assert.Equal((JobStatus.Succeeded, reference.Fold), (result.Status, result.Fold));
         Assert.Contains(producer, runner.Ran.Select(u => u.Id));
         Assert.Contains(consumer, runner.Ran.Select(u => u.Id));
-        Assert.NotEqual(damaged, (await CommitOf(store, first, producer)).Outputs.Single(o => o.Role == role).Blob.Name);
-        Assert.Single(await store.NamesAsync("local/quarantine/"));
+        Assert.NotEqual(damaged, await OutputOf(store, first, producer, role));
     }
 
     [Fact]
@@ -110,6 +109,34 @@ public sealed class DamageTests
     private static string NameOf(EchoRunner runner, string unit) =>
         BlobNames.Commit(new JobScope(JobHarness.Tenant, "", 0), runner.Ran.Single(u => u.Id == unit).Key);
 
-    private static async Task<CommitRecord> CommitOf(MemoryBlobStore store, EchoRunner runner, string unit) =>
-        (await new CheckpointStore(store).ReadCommitAsync(new JobScope(JobHarness.Tenant, "", 0), runner.Ran.Single(u => u.Id == unit).Key, CancellationToken.None))!;
+    /// <summary>The blob that the newest commit of a unit names.</summary>
+    private static async Task<string> OutputOf(MemoryBlobStore store, EchoRunner runner, string unit, string role)
+    {
+        var key = runner.Ran.Single(u => u.Id == unit).Key;
+        var last = (await DocumentsOf(store, key)).SelectMany(d => d.Document.Commits).Last(c => c.Key == key);
+        return BlobNames.Output(BlobNames.OutputPrefix(JobHarness.Tenant, key, last.Epoch), role);
+    }
+
+    /// <summary>As if a unit, and what shares its log, had never been committed.</summary>
+    private static async Task UncommitAsync(MemoryBlobStore store, EchoRunner runner, string unit)
+    {
+        foreach (var (name, document) in await DocumentsOf(store, runner.Ran.Single(u => u.Id == unit).Key))
+        {
+            string[] names = document.Kind == CommitDocumentKind.Record ? [name] : [.. await store.NamesAsync(document.Place)];
+            foreach (var gone in names)
+                await store.DeleteAsync(gone, CancellationToken.None);
+        }
+    }
+
+    private static async Task<IReadOnlyList<(string Name, CommitDocument Document)>> DocumentsOf(MemoryBlobStore store, string key)
+    {
+        var found = new List<(string, CommitDocument)>();
+        foreach (var name in await store.NamesAsync("local/commits/"))
+        {
+            if (CommitDocument.Read(name, (await store.ReadAsync(name, CancellationToken.None))!.Content, head: null) is { } document && document.Commits.Any(c => c.Key == key))
+                found.Add((name, document));
+        }
+
+        return found;
+    }
 }

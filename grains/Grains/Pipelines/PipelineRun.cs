@@ -255,6 +255,9 @@ internal sealed class PipelineRun
                 return new PipelineEvent.Damaged(null);
             }
 
+            // News from before the blob was made again: the unit is open anew, with the new one among its inputs.
+            if (BlobNames.ProducerOf(damaged.Name) is not null)
+                return new PipelineEvent.AttemptFailed(open.Place, OutcomeKind.Cancelled, failure, 0);
             failure = new Failure("source-damaged", $"The store's copy '{damaged.Name}' is damaged. Start the job again: the file is put into the store anew.", Retryable: false);
         }
 

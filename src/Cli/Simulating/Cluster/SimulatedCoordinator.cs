@@ -47,8 +47,15 @@ internal sealed class SimulatedCoordinator
     /// <summary>What a user who wants the job's result does: starts it, and again for as long as it does not succeed.</summary>
     public Task DriveAsync(SimulatedJob job) => Process.Run(async () =>
     {
-        while (await AttemptAsync(job) is not { Status: JobStatus.Succeeded })
-            await Task.Delay(s_again, Process.Clock);
+        try
+        {
+            while (await AttemptAsync(job) is not { Status: JobStatus.Succeeded })
+                await Task.Delay(s_again, Process.Clock);
+        }
+        catch (Exception cause)
+        {
+            _cluster.World.Report("whoever starts a job is answered", cause.ToString());
+        }
     });
 
     /// <summary>Stops all jobs; when it returns nothing may be committed any more, unless one was started meanwhile.</summary>

@@ -36,6 +36,7 @@ internal sealed class StubRunner(TimeProvider clock, FaultPlan faults, double fa
         GramSpec s => [.. s.Layers.Select(l => $"{Roles.Gram}/{l.Index}")],
         HessianSpec => [Roles.Hessian, Roles.Weights],
         InverseSpec => [Roles.Inverse],
+        RowsSpec { Phase: RowsPhase.Trace, KeepsRows: true } => [Roles.Order, Roles.Losses, Roles.Kept],
         RowsSpec { Phase: RowsPhase.Trace } => [Roles.Order, Roles.Losses],
         RowsSpec { Step.Bits: not null, Phase: RowsPhase.Solve } => [Roles.Weights, Roles.Codes, Roles.Scales, Roles.Zeros],
         RowsSpec => [Roles.Weights],

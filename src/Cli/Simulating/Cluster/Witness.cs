@@ -15,6 +15,7 @@ internal sealed class Witness(SimulatedWorld world)
     private readonly Dictionary<(string Place, string Key), Epoch> _live = [];
     private readonly Dictionary<string, CommitDocument> _documents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _damaged = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _setAside = new(StringComparer.Ordinal);
     private readonly HashSet<Epoch> _granted = [];
     private readonly HashSet<Epoch> _accepted = [];
     private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
@@ -72,6 +73,8 @@ internal sealed class Witness(SimulatedWorld world)
             if (_damaged.Contains(name))
                 Forget(document);
         }
+        else if (name.Split('/') is [_, "quarantine", var key, var reason])
+            _setAside.Add($"{key}/{Path.GetFileNameWithoutExtension(reason)}");
         else if (name.Contains("/ends/", StringComparison.Ordinal) && !_ends.Add(name))
             world.Report("a run ends once", $"'{name}' was written again");
         else
@@ -83,14 +86,18 @@ internal sealed class Witness(SimulatedWorld world)
     public void Deleted(SimulatedProcess process, string name)
     {
         CheckRight(process, name);
+        var wasDamaged = _damaged.Remove(name);
+        if (_ends.Remove(name) && !wasDamaged)
+            world.Report("a run ends once", $"'{name}' was deleted, and it was sound");
         // As it was created: what is stored may be damaged. Segments and later records stand for a log's records.
         if (!_documents.Remove(name, out var document) || document.Kind != CommitDocumentKind.Record)
             return;
         var (key, epoch) = document.Commits[0];
-        if (!_live.Remove((document.Place, key)) || DamagedBlobs > 0)
+        // Only the commit that was found damaged may go, and a copy is kept of it first.
+        if (!_live.Remove((document.Place, key)) || _setAside.Contains($"{key}/{epoch.Attempt}"))
             return;
         Lost++;
-        world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing was damaged");
+        world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing of it was damaged");
     }
 
     /// <summary>What a job claims while it runs.</summary>

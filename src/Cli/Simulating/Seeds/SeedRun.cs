@@ -22,7 +22,7 @@ internal static class SeedRun
         try
         {
             var expected = Faultless(shape);
-            var world = new SimulatedWorld(shape.Seed);
+            using var world = new SimulatedWorld(shape.Seed);
             var plan = new FaultPlan(shape.Seed, faults, only);
             var cluster = new SimulatedCluster(world, shape, plan, hooks, expected);
             new Fate(cluster, shape).Begin();
@@ -37,7 +37,6 @@ internal static class SeedRun
 
             if (world.Violation is null)
                 LookAgain(world, cluster, shape, expected);
-            world.End();
             return new SeedResult(shape.Seed, world.Violation, cluster.Witness.Commits, cluster.Witness.Doubled, cluster.Witness.Lost, stuck, world.Trace.Digest, world.Steps, plan.Struck, world.Trace.Last);
         }
         finally
@@ -48,14 +47,13 @@ internal static class SeedRun
 
     private static Dictionary<string, SimulatedOutcome> Faultless(SimulatedShape shape)
     {
-        var world = new SimulatedWorld(shape.Seed);
+        using var world = new SimulatedWorld(shape.Seed);
         var none = new FaultPlan(shape.Seed, 0, null);
         var cluster = new SimulatedCluster(world, shape with { Workers = 2, Damage = 0 }, none, SimulationHooks.None, null);
         cluster.StartCoordinator();
         cluster.StartWorkers();
         if (!world.Run(() => cluster.HaveAllSucceeded, s_patience) || world.Violation is not null)
             throw new InvalidOperationException($"Seed {shape.Seed} fails without any fault: {world.Violation?.ToString() ?? Missing(shape, cluster)}");
-        world.End();
         return cluster.Results.ToDictionary(r => r.Key, r => Outcome(r.Value));
     }
 

@@ -4,7 +4,7 @@ namespace Orchestrator.Cli.Simulating.World;
 /// Virtual time, processes and the one thread that runs them all. Whatever is ready runs in an order drawn from the seed, one piece (the
 /// code between two awaits) at a time; time passes only when nothing is ready. The same seed gives the same run.
 /// </summary>
-internal sealed class SimulatedWorld
+internal sealed class SimulatedWorld : IDisposable
 {
     private readonly Random _order;
     private readonly List<(SimulatedProcess Process, Task Piece)> _ready = [];
@@ -64,7 +64,7 @@ internal sealed class SimulatedWorld
     }
 
     /// <summary>Ends the world: nothing in it runs any more.</summary>
-    public void End()
+    public void Dispose()
     {
         _isOver = true;
         _ready.Clear();
