@@ -49,9 +49,10 @@ public sealed class ModelPartition
             .Sum(t => t!.Count);
 
     /// <summary>The first layer, normalization or unsupported node with a NaN or an infinity in one of its constants; null where all are finite.</summary>
-    /// <param name="isFinite">Whether a constant is.</param>
-    public (Node Node, Tensor Tensor)? FindNonFinite(Func<Tensor, bool> isFinite)
+    /// <param name="isFinite">Whether a constant is; null looks at it.</param>
+    public (Node Node, Tensor Tensor)? FindNonFinite(Func<Tensor, bool>? isFinite = null)
     {
+        isFinite ??= tensor => tensor.IsFinite();
         var weighted = Layers.SelectMany(l => l.Nodes).Concat(Unsupported.Select(u => u.Node)).ToHashSet();
         // Other operators may hold infinities on purpose, as attention masks do.
         var finite = new HashSet<string>(StringComparer.Ordinal);
