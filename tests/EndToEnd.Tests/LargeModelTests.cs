@@ -76,6 +76,10 @@ public sealed class LargeModelTests : IDisposable
         var again = await RunAsync();
         Assert.Equal(first.GetProperty("units").GetProperty("total").GetInt32(), again.GetProperty("units").GetProperty("reused").GetInt32());
 
+        // Its weights are not taken for what no job needs.
+        var garbage = (await Orc.RunAsync(_folder.FullName, "gc", "--store", At(".orchestrator/store"), "--older-than", "0s", "--dry-run", "--json")).Expect(0).Json;
+        Assert.Equal(0, garbage.GetProperty("inputs").GetInt64());
+
         using (var data = File.Open(At("model.onnx.data"), FileMode.Open))
         {
             data.Position = data.Length - 4;

@@ -87,7 +87,7 @@ public sealed class StoreGarbage
             return;
         }
 
-        foreach (var source in new SourceBlob?[] { plan.Settings.Model, plan.Settings.Calibration, plan.Settings.Evaluation })
+        foreach (var source in (SourceBlob?[])[plan.Settings.Model, plan.Settings.Calibration, plan.Settings.Evaluation, .. plan.Settings.ModelTensors ?? []])
         {
             if (source is not null)
                 _inputs.Add(BlobNames.Input(stored.Scope.Tenant, source.Sha256));

@@ -39,7 +39,7 @@ public static class JobEstimator
         var parallel = Math.Max(1, Math.Min(request.Slots, request.Cores));
         var totals = new Totals();
         long[] files = [plan.Settings.Model.Length, plan.Settings.Calibration.Length, plan.Settings.Evaluation?.Length ?? 0];
-        var inputs = files.Distinct().Sum();
+        var inputs = files.Distinct().Sum() + plan.Settings.ExternalBytes();
         // Hashed on the way in, and once more when read.
         var import = StartSeconds + 2 * inputs / request.Speed.HashBytes;
         PhaseEstimate[] idle =
@@ -52,7 +52,7 @@ public static class JobEstimator
         PhaseEstimate[] phases = [.. idle.Select(phase => phase with { Seconds = phase.Seconds * request.Speed.Contention })];
         var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes));
         var memory = new MemoryEstimate(
-            request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs + totals.Statistics + totals.Outputs), (long)totals.Memory, totals.LargestUnit);
+            request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Statistics + totals.Outputs), (long)totals.Memory, totals.LargestUnit);
         return new JobEstimate
         {
             Seconds = phases.Sum(phase => phase.Seconds),

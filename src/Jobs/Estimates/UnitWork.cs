@@ -135,7 +135,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
 
     private UnitWork Assemble(AssembleSpec spec)
     {
-        var model = (double)plan.Settings.Model.Length;
+        var model = (double)plan.Settings.Model.Length + plan.Settings.ExternalBytes();
         var written = model;
         foreach (var entry in spec.Layers.Where(entry => entry.Bits is not null))
         {
@@ -143,7 +143,9 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
             written -= (double)shape.Rows * shape.Columns * (Float - (entry.Bits <= 4 ? 0.5 : 1));
         }
 
-        return new UnitWork(_speed.OpenSeconds + 6 * model / Streaming, 5 * model, 0, Math.Max(written, 0));
+        // Weights outside the model pass through memory layer by layer.
+        var held = spec.External == true ? plan.Settings.Model.Length + plan.Layers.Max(layer => (double)layer.Shape.Rows * layer.Shape.Columns * Float) : model;
+        return new UnitWork(_speed.OpenSeconds + 6 * model / Streaming, 5 * held, 0, Math.Max(written, 0));
     }
 
     private bool RunsSlower(PlannedUnit unit) => unit.Inputs[0].Source is not FromBlob && plan.Layers.Any(layer => layer.Shape.Groups > 1 && layer.Steps is [.., { Step.Bits: not null }]);

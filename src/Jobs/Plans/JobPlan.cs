@@ -73,7 +73,10 @@ public sealed record PlanSettings
     internal bool? IsExternal => ModelTensors is null ? null : true;
 
     /// <summary>Whether the whole model may run at once. A larger one runs through memory in parts, which says nothing of its latency.</summary>
-    public bool FitsMemory() => (ModelTensors?.Sum(t => t.Length) ?? 0) <= Planner.WholeModelBytes;
+    public bool FitsMemory() => ExternalBytes() <= Planner.WholeModelBytes;
+
+    /// <summary>Bytes of the weights outside the model's blob.</summary>
+    public long ExternalBytes() => ModelTensors?.Sum(t => t.Length) ?? 0;
 }
 
 public sealed record LayerPlan

@@ -103,7 +103,7 @@ public static class JobReportBuilder
         if (summary.ModelBytes is null)
             yield break;
         if (!plan.Settings.FitsMemory())
-            yield return new Rescue(null, "latency-not-measured", $"the model's weights take {plan.Settings.ModelTensors!.Sum(t => t.Length)} bytes; above {Planner.WholeModelBytes} a model is not run as a whole");
+            yield return new Rescue(null, "latency-not-measured", $"the model's weights take {plan.Settings.ExternalBytes()} bytes; above {Planner.WholeModelBytes} a model is not run as a whole");
         else if (summary.LatencyBeforeMs is null || summary.LatencyAfterMs is null)
             yield return new Rescue(null, "latency-not-measured", "the job ended before the latency was measured, or measuring it failed");
         if (plan.Settings.Metric is { } metric && (summary.Baseline is null || summary.Compressed is null))
