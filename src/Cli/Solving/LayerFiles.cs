@@ -33,14 +33,17 @@ internal static class LayerFiles
         return new LayerHessian(Matrix<double>.FromRows(values, rows, width));
     }
 
-    /// <summary>Whole or not at all: a reader never sees half a matrix.</summary>
-    public static void Write(string path, Matrix<float> weights)
+    public static void Write(string path, Matrix<float> weights) =>
+        Write(path, file => NpyArray.Write<float>(file, weights.ToArray(), weights.Rows, weights.Columns));
+
+    /// <summary>Whole or not at all: a reader never sees half a file.</summary>
+    public static void Write(string path, Action<Stream> content)
     {
         var temporary = $"{path}.{Guid.NewGuid():N}";
         try
         {
             using (var file = File.Create(temporary))
-                NpyArray.Write<float>(file, weights.ToArray(), weights.Rows, weights.Columns);
+                content(file);
             File.Move(temporary, path, overwrite: true);
         }
         finally

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Orchestrator.Cli.Verbs;
+using Orchestrator.Compression.Solvers;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
@@ -11,8 +13,14 @@ internal sealed record SolveOptions
     public const int DefaultBlockSize = 4;
     public const string DefaultPattern = "2:4";
 
+    /// <summary>What <c>--levels</c> calls the paper's sparsities.</summary>
+    public const string PaperLevels = "paper";
+
+    private const int MostLevels = 1000;
+
     public required string Method { get; init; }
     public double? Sparsity { get; init; }
+    public string? Levels { get; init; }
     public string? Pattern { get; init; }
     public int? BlockSize { get; init; }
     public int? Bits { get; init; }
@@ -40,6 +48,24 @@ internal sealed record SolveOptions
         };
     }
 
+    /// <summary>The sparsities of <c>--levels</c>, ascending; null where one result is wanted.</summary>
+    /// <exception cref="InputException"><c>option-invalid</c>.</exception>
+    public IReadOnlyList<double>? ToLevels()
+    {
+        if (Levels is null)
+            return null;
+        if (Levels == PaperLevels)
+            return Method == "block" ? SparsityLevels.Blocks : SparsityLevels.Unstructured;
+        var words = Levels.Split(',', StringSplitOptions.TrimEntries);
+        var levels = words.Select(word => double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var level) ? level : double.NaN).ToArray();
+        var wrong = Array.FindIndex(levels, level => !(level is >= 0 and < 1));
+        if (wrong >= 0)
+            throw new InputException(OptionChecks.Code, "--levels", $"'{words[wrong]}' is no fraction of zeros, 0 or more and below 1", $"Give fractions with commas between, or {PaperLevels}.");
+        if (levels.Length > MostLevels)
+            throw new InputException(OptionChecks.Code, "--levels", $"{levels.Length} levels are asked for", $"Give at most {MostLevels}.");
+        return [.. levels.Distinct().Order()];
+    }
+
     private static readonly string[] s_methods = ["exact-obs", "nm", "block", "obq", "rtn"];
     private static readonly string[] s_grids = ["minmax", "mse"];
     private static readonly string[] s_selections = ["heap", "sort", "exact"];
@@ -48,6 +74,7 @@ internal sealed record SolveOptions
     private void RefuseUseless()
     {
         Refuse("--sparsity", Sparsity is not null && Method is not ("exact-obs" or "block"));
+        Refuse("--levels", Levels is not null && Method is not ("exact-obs" or "block"));
         Refuse("--select", Select is not null && Method is not ("exact-obs" or "block"));
         Refuse("--pattern", Pattern is not null && Method != "nm");
         Refuse("--block-size", BlockSize is not null && Method != "block");
@@ -62,9 +89,12 @@ internal sealed record SolveOptions
             throw new InputException(OptionChecks.Code, option, $"the method '{Method}' has no use for it", "Leave it out.");
     }
 
-    private double CheckedSparsity() => Sparsity switch
+    /// <summary>Null where levels take its place.</summary>
+    private double? CheckedSparsity() => Sparsity switch
     {
-        null => throw Missing("--sparsity", "a fraction of zeros, 0 or more and below 1"),
+        not null when Levels is not null => throw new InputException(OptionChecks.Code, "--levels", "--sparsity is given too", "Give one of the two."),
+        null when Levels is not null => null,
+        null => throw Missing("--sparsity", "a fraction of zeros, 0 or more and below 1, or --levels"),
         >= 0 and < 1 => Sparsity.Value,
         _ => throw new InputException(OptionChecks.Code, "--sparsity", $"{Sparsity} is out of range", "Give a fraction of zeros, 0 or more and below 1."),
     };

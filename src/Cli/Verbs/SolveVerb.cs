@@ -17,6 +17,7 @@ internal sealed class SolveVerb
     private readonly Option<string> _hessian = new("--hessian") { Description = "Averaged 2·X·Xᵀ, [columns × columns]", HelpName = "H.npy", Required = true };
     private readonly Option<string> _method = new("--method") { Description = "exact-obs, nm, block, obq or rtn", HelpName = "METHOD", Required = true };
     private readonly Option<double?> _sparsity = new("--sparsity") { Description = "Fraction of zeros (exact-obs, block)", HelpName = "S" };
+    private readonly Option<string?> _levels = new("--levels") { Description = "Many sparsities from one trace, in place of --sparsity: fractions with commas between, or paper for 0, 0.1, 0.19, … (densities 0.9^k) to 0.99, blocks to 0.95", HelpName = "S,S,…" };
     private readonly Option<string?> _pattern = new("--pattern") { Description = $"Keep N of every M consecutive columns (nm; default {SolveOptions.DefaultPattern})", HelpName = "N:M" };
     private readonly Option<int?> _blockSize = new("--block-size") { Description = $"Consecutive columns that go together (block; default {SolveOptions.DefaultBlockSize})", HelpName = "C" };
     private readonly Option<int?> _bits = new("--bits") { Description = $"{RecipeLimits.MinBits} to {RecipeLimits.MaxBits} (obq, rtn)", HelpName = "B" };
@@ -24,7 +25,7 @@ internal sealed class SolveVerb
     private readonly Option<bool> _symmetric = new("--symmetric") { Description = "Symmetric grid (obq, rtn)" };
     private readonly Option<string?> _select = new("--select") { Description = "heap, sort or exact: the global mask's rule (exact-obs, block; default heap)", HelpName = "HOW" };
     private readonly Option<double> _damping = new("--damping") { Description = "Added to H's diagonal, as a fraction of its mean", HelpName = "F", DefaultValueFactory = _ => CompressStep.DefaultDamping };
-    private readonly Option<string> _out = new("--out") { Description = "Solved weights, float32 [rows × columns]", HelpName = "O.npy", Required = true };
+    private readonly Option<string> _out = new("--out") { Description = "Solved weights, float32 [rows × columns]; with --levels an .npz of weights [levels × rows × columns], level, sparsity and loss [levels]", HelpName = "O.npy", Required = true };
 
     public static Command Create(Surroundings surroundings, Option<bool> json)
     {
@@ -32,9 +33,10 @@ internal sealed class SolveVerb
         var verb = new VerbCommand("solve", "Prune or quantize one layer from its weights and Hessian, columns as given.",
             "orc solve --weights W.npy --hessian H.npy --method exact-obs --sparsity 0.7 --out O.npy",
             "orc solve --weights W.npy --hessian H.npy --method obq --bits 4 --symmetric --out O.npy --json",
-            "orc solve --weights W.npy --hessian H.npy --method nm --pattern 2:4 --damping 0 --out O.npy")
+            "orc solve --weights W.npy --hessian H.npy --method nm --pattern 2:4 --damping 0 --out O.npy",
+            "orc solve --weights W.npy --hessian H.npy --method exact-obs --levels paper --out levels.npz")
         {
-            options._weights, options._hessian, options._method, options._sparsity, options._pattern, options._blockSize,
+            options._weights, options._hessian, options._method, options._sparsity, options._levels, options._pattern, options._blockSize,
             options._bits, options._grid, options._symmetric, options._select, options._damping, options._out,
         };
         verb.Handle(surroundings, json, (parsed, context, cancellation) => Task.FromResult(options.Run(parsed, context, cancellation)));
@@ -43,31 +45,55 @@ internal sealed class SolveVerb
 
     private int Run(ParseResult parsed, VerbContext context, CancellationToken cancellation)
     {
-        var step = ReadOptions(parsed).ToStep();
+        var options = ReadOptions(parsed);
+        var step = options.ToStep();
+        var levels = options.ToLevels();
         var surroundings = context.Surroundings;
         var output = surroundings.Resolve(parsed.GetRequiredValue(_out));
         CheckOutput(output);
         using var weights = LayerFiles.ReadWeights("--weights", surroundings.Resolve(parsed.GetRequiredValue(_weights)));
         CheckShape(step, weights.Columns);
         using var hessian = LayerFiles.ReadHessian("--hessian", surroundings.Resolve(parsed.GetRequiredValue(_hessian)), weights.Columns);
-
-        var start = surroundings.Clock.GetTimestamp();
         var input = new SolverInput(weights, hessian, new LayerShape(weights.Rows, weights.Columns, 1, 1)) { Damping = step.Damping };
+        if (levels is null)
+            SolveOne(input, step, output, context, cancellation);
+        else
+            SolveLevels(input, step, levels, output, context, cancellation);
+        context.People.MarkupLineInterpolated($"  written to {output}");
+        return ExitCodes.Success;
+    }
+
+    private static void SolveOne(SolverInput input, CompressStepSpec step, string output, VerbContext context, CancellationToken cancellation)
+    {
+        var clock = context.Surroundings.Clock;
+        var start = clock.GetTimestamp();
         using var solved = LayerSolver.Run(input, step, cancellation);
-        var seconds = surroundings.Clock.GetElapsedTime(start).TotalSeconds;
+        var seconds = clock.GetElapsedTime(start).TotalSeconds;
         LayerFiles.Write(output, solved.Weights);
 
         double? relative = solved.ZeroLoss > 0 ? solved.Loss / solved.ZeroLoss : null;
-        var result = new SolveResult(step.Method, weights.Rows, weights.Columns, solved.Loss, relative, solved.Sparsity, seconds, solved.Rescues);
+        var result = new SolveResult(step.Method, input.Rows, input.Columns, solved.Loss, relative, solved.Sparsity, seconds, solved.Rescues);
         context.WriteResult(result);
-        Print(context.People, result, output);
-        return ExitCodes.Success;
+        PrintHead(context.People, result.Method, result.Rows, result.Columns, result.Seconds);
+        context.People.MarkupLineInterpolated($"  loss {Figures.Significant(result.Loss)}, {Figures.Percent(result.RelativeLoss)} of that of an all-zero layer; {Figures.Percent(result.Sparsity)} zeros");
+        PrintRescues(context.People, result.Rescues);
+    }
+
+    private static void SolveLevels(SolverInput input, CompressStepSpec step, IReadOnlyList<double> levels, string output, VerbContext context, CancellationToken cancellation)
+    {
+        var result = LevelSolving.Run(input, step, levels, output, context.Surroundings.Clock, cancellation);
+        context.WriteResult(result);
+        PrintHead(context.People, $"{result.Method}, {levels.Count} levels", result.Rows, result.Columns, result.Seconds);
+        foreach (var level in result.Levels)
+            context.People.MarkupLineInterpolated($"  {Figures.Percent(level.Sparsity),7} zeros   loss {Figures.Significant(level.Loss),9}   {Figures.Percent(level.RelativeLoss),7} of that of an all-zero layer");
+        PrintRescues(context.People, result.Rescues);
     }
 
     private SolveOptions ReadOptions(ParseResult parsed) => new()
     {
         Method = parsed.GetRequiredValue(_method),
         Sparsity = parsed.GetValue(_sparsity),
+        Levels = parsed.GetValue(_levels),
         Pattern = parsed.GetValue(_pattern),
         BlockSize = parsed.GetValue(_blockSize),
         Bits = parsed.GetValue(_bits),
@@ -96,12 +122,12 @@ internal sealed class SolveVerb
             throw new InputException("data-shape", "--block-size", $"{columns} columns are no multiple of {size}", "Choose a block size that divides the columns.");
     }
 
-    private static void Print(IAnsiConsole console, SolveResult result, string output)
+    private static void PrintHead(IAnsiConsole console, string what, int rows, int columns, double seconds) =>
+        console.MarkupLineInterpolated($"[bold]{what}[/] on {rows} × {columns} in {Figures.Duration(seconds)}");
+
+    private static void PrintRescues(IAnsiConsole console, IReadOnlyList<Rescue> rescues)
     {
-        console.MarkupLineInterpolated($"[bold]{result.Method}[/] on {result.Rows} × {result.Columns} in {Figures.Duration(result.Seconds)}");
-        console.MarkupLineInterpolated($"  loss {Figures.Significant(result.Loss)}, {Figures.Percent(result.RelativeLoss)} of that of an all-zero layer; {Figures.Percent(result.Sparsity)} zeros");
-        foreach (var rescue in result.Rescues)
+        foreach (var rescue in rescues)
             console.MarkupLineInterpolated($"  [yellow]{rescue.Kind}[/]: {rescue.Detail}");
-        console.MarkupLineInterpolated($"  written to {output}");
     }
 }

@@ -81,38 +81,31 @@ public static class LayerSolver
     public static MaskChoice Select(SelectSpec spec, ReadOnlySpan<double> losses) =>
         GlobalMask.Select(losses, spec.Layer.Columns / spec.Unit, spec.Sparsity, spec.Select);
 
+    /// <summary>Traces a whole layer, for exact-obs and block; sparsities of the step are not looked at.</summary>
+    /// <param name="input">All rows of the layer, whose weights and Hessian stay in use.</param>
+    /// <exception cref="InputException">Weights or Hessian are not usable, or the step does not fit the layer.</exception>
+    public static LevelDatabase Levels(SolverInput input, CompressStepSpec step, CancellationToken cancellationToken = default)
+    {
+        using var inverted = InvertedInput.Of(input, step, cancellationToken);
+        var trace = Trace(inverted.Input, step, cancellationToken);
+        return new(input, step, Unit(step), trace, [.. inverted.Rescues, .. trace.Rescues]);
+    }
+
     /// <summary>All phases of one step on a whole layer.</summary>
     /// <param name="input">All rows of the layer; its damping is the step's.</param>
     /// <exception cref="InputException">Weights or Hessian are not usable, or the step does not fit the layer.</exception>
     public static RowsResult Run(SolverInput input, CompressStepSpec step, CancellationToken cancellationToken = default)
     {
-        HessianPreparation.Check(input.Hessian);
-        InverseResult? prepared = null;
-        try
+        if (step.Method is ExactObsMethod or BlockMethod)
         {
-            if (input.Inverse is null && !input.StartsPruned && step.Method != RtnMethod)
-            {
-                prepared = HessianPreparation.Invert(input.Hessian, step.Damping, input.Width, cancellationToken);
-                input = input with { Inverse = prepared.Inverse };
-            }
-
-            var result = Phases(input, step, cancellationToken);
-            return result with { Rescues = [.. prepared?.Rescues ?? [], .. result.Rescues] };
+            var levels = Levels(input, step, cancellationToken);
+            var candidate = levels.Candidate(Required(step.Sparsity), cancellationToken);
+            return candidate with { Rescues = [.. levels.Rescues, .. candidate.Rescues] };
         }
-        finally
-        {
-            prepared?.Inverse.Dispose();
-        }
-    }
 
-    private static RowsResult Phases(SolverInput input, CompressStepSpec step, CancellationToken cancellationToken)
-    {
-        if (step.Method is not (ExactObsMethod or BlockMethod))
-            return Solve(input, step, cancellationToken);
-        var trace = Trace(input, step, cancellationToken);
-        var mask = Select(new(input.Shape, Unit(step), Required(step.Sparsity), step.Select ?? MaskSelection.Heap), trace.Losses);
-        var result = Finish(input, step, trace.Order, mask.Counts, cancellationToken);
-        return result with { Rescues = [.. trace.Rescues, .. mask.Rescues, .. result.Rescues] };
+        using var inverted = InvertedInput.Of(input, step, cancellationToken);
+        var result = Solve(inverted.Input, step, cancellationToken);
+        return result with { Rescues = [.. inverted.Rescues, .. result.Rescues] };
     }
 
     /// <summary>Columns that one elimination of the step removes.</summary>
@@ -143,4 +136,21 @@ public static class LayerSolver
 
     private static InvalidOperationException Misdirected(CompressStepSpec step, RowsPhase phase) =>
         new($"The method '{step.Method}' has no phase {phase}.");
+
+    /// <summary>An input with the inverse that its rows share, where they do.</summary>
+    private sealed record InvertedInput(SolverInput Input, InverseResult? Own) : IDisposable
+    {
+        public IReadOnlyList<Rescue> Rescues => Own?.Rescues ?? [];
+
+        public static InvertedInput Of(SolverInput input, CompressStepSpec step, CancellationToken cancellationToken)
+        {
+            HessianPreparation.Check(input.Hessian);
+            if (input.Inverse is not null || input.StartsPruned || step.Method == RtnMethod)
+                return new(input, null);
+            var own = HessianPreparation.Invert(input.Hessian, step.Damping, input.Width, cancellationToken);
+            return new(input with { Inverse = own.Inverse }, own);
+        }
+
+        public void Dispose() => Own?.Inverse.Dispose();
+    }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.IO.Compression;
 using System.Text.Json;
 using Orchestrator.Compression.Data;
 
@@ -55,12 +57,59 @@ public sealed class SolveVerbTests : IDisposable
     }
 
     [Theory]
+    [InlineData("exact-obs", "0.5, 0,0.25,0.5", 3)]
+    [InlineData("exact-obs", "paper", 45)]
+    [InlineData("block --block-size 2", "paper", 30)]
+    public async Task Levels_are_written_with_their_losses(string method, string levels, int count)
+    {
+        using var console = new TestConsole(_folder.Path);
+        Assert.Equal(ExitCodes.Success, await console.RunAsync([.. Arguments($"--method {method}"), "--levels", levels]));
+
+        var results = console.Json.GetProperty("levels").EnumerateArray().ToList();
+        var weights = ReadEntry("weights");
+        Assert.Equal([count, Rows, Columns], weights.Shape);
+        Assert.Equal(results.Select(result => result.GetProperty("level").GetDouble()), ReadEntry("level").ToDoubles());
+        Assert.Equal(results.Select(result => result.GetProperty("sparsity").GetDouble()), ReadEntry("sparsity").ToDoubles());
+        var losses = ReadEntry("loss").ToDoubles();
+        Assert.Equal(results.Select(result => result.GetProperty("loss").GetDouble()), losses);
+        Assert.Equal(losses.Order(), losses);
+        var all = weights.ToFloats();
+        for (var level = 0; level < count; level++)
+        {
+            var sparsity = results[level].GetProperty("sparsity").GetDouble();
+            Assert.Equal((int)Math.Round(sparsity * Rows * Columns), all.Skip(level * Rows * Columns).Take(Rows * Columns).Count(weight => weight == 0));
+        }
+
+        var last = results[^1].GetProperty("level").GetDouble().ToString(CultureInfo.InvariantCulture);
+        var alone = await SolveAsync($"--method {method} --sparsity {last}");
+        Assert.Equal(losses[^1], alone.GetProperty("loss").GetDouble());
+        Assert.Equal(NpyArray.Load(_folder["O.npy"]).ToFloats(), all[^(Rows * Columns)..]);
+    }
+
+    [Fact]
+    public async Task The_same_levels_are_the_same_bytes()
+    {
+        var files = new List<byte[]>();
+        foreach (var _ in (int[])[1, 2])
+        {
+            await SolveAsync("--method exact-obs --levels paper");
+            files.Add(await File.ReadAllBytesAsync(_folder["O.npy"]));
+        }
+
+        Assert.Equal(files[0], files[1]);
+    }
+
+    [Theory]
     [InlineData("--method obs --sparsity 0.5", "option-invalid", "--method")]
     [InlineData("--method exact-obs", "option-missing", "--sparsity")]
     [InlineData("--method exact-obs --sparsity 1", "option-invalid", "--sparsity")]
     [InlineData("--method exact-obs --sparsity 0.5 --bits 4", "option-invalid", "--bits")]
     [InlineData("--method exact-obs --sparsity 0.5 --damping -1", "option-invalid", "--damping")]
     [InlineData("--method exact-obs --sparsity 0.5 --select stack", "option-invalid", "--select")]
+    [InlineData("--method exact-obs --levels 0.5,half", "option-invalid", "--levels")]
+    [InlineData("--method exact-obs --levels 0.5,1", "option-invalid", "--levels")]
+    [InlineData("--method exact-obs --levels 0.5 --sparsity 0.5", "option-invalid", "--levels")]
+    [InlineData("--method nm --levels paper", "option-invalid", "--levels")]
     [InlineData("--method nm --pattern 4:2", "option-invalid", "--pattern")]
     [InlineData("--method nm --pattern 1:3", "data-shape", "--pattern")]
     [InlineData("--method nm --sparsity 0.5", "option-invalid", "--sparsity")]
@@ -103,6 +152,14 @@ public sealed class SolveVerbTests : IDisposable
         using var console = new TestConsole(_folder.Path);
         Assert.Equal(ExitCodes.Success, await console.RunAsync(Arguments(options)));
         return console.Json.Clone();
+    }
+
+    private NpyArray ReadEntry(string name)
+    {
+        using var archive = ZipFile.OpenRead(_folder["O.npy"]);
+        var entry = archive.GetEntry($"{name}.npy")!;
+        using var stream = entry.Open();
+        return NpyArray.Read(stream, entry.Length, name);
     }
 
     /// <summary>Files for what the options leave out.</summary>
