@@ -10,7 +10,7 @@ namespace Orchestrator.Checkpoints;
 /// <c>{tenant}/commits/{k}/{key}.json</c> commit records, <c>{tenant}/commits/{k}/{stage}/</c> a stage's log of records, segments and head,
 /// both of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
 /// <c>{tenant}/jobs/{job}/</c> plan, generation, ends, manifests · <c>{tenant}/grains/</c> state ·
-/// <c>{tenant}/quarantine/</c> records set aside. Two hex digits of the key spread folders.
+/// <c>{tenant}/quarantine/</c> parts of logs set aside. Two hex digits of the key spread folders. Documents that are written anew: <see cref="DocumentName"/>.
 /// </remarks>
 public static class BlobNames
 {
@@ -38,7 +38,10 @@ public static class BlobNames
             : null;
     }
 
-    public static string Commit(JobScope scope, string key) => $"{Commits(scope)}{key[..SpreadLength]}/{key}.json";
+    /// <summary>The first commit record of a unit.</summary>
+    public static string Commit(JobScope scope, string key) => new DocumentName(CommitStem(scope, key), 0, IsRevocation: false).ToString();
+
+    internal static string CommitStem(JobScope scope, string key) => $"{Commits(scope)}{key[..SpreadLength]}/{key}";
 
     /// <summary>Everything of a stage's log.</summary>
     /// <param name="stage">The stage's key.</param>
@@ -53,8 +56,6 @@ public static class BlobNames
 
     public static string Commits(JobScope scope) =>
         scope.Generation == 0 ? $"{scope.Tenant}/commits/" : $"{Generation(scope)}/commits/";
-
-    public static string Quarantine(JobScope scope, string key, string reason) => $"{scope.Tenant}/quarantine/{key}/{reason}.json";
 
     /// <param name="part">Name of the damaged record or segment.</param>
     public static string QuarantinedPart(JobScope scope, string stage, string part) => $"{scope.Tenant}/quarantine/{stage}/{part[(part.LastIndexOf('/') + 1)..]}";

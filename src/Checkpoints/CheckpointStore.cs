@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Jobs;
@@ -14,20 +15,12 @@ public sealed class CheckpointStore(IBlobStore store)
     public TensorBlobs Tensors { get; } = new(store);
 
     /// <summary>Keeps the plan under its job id. Anyone else's copy is the same, since the id is its digest.</summary>
-    public async Task WritePlanAsync(string tenant, JobPlan plan, CancellationToken cancellationToken)
-    {
-        var name = BlobNames.Plan(tenant, plan.ComputeJobId());
-        if (!await store.CreateAsync(name, SealedJson.Write(plan, JobPlan.CurrentSchema), cancellationToken) &&
-            await ReadPlanAsync(tenant, plan.ComputeJobId(), cancellationToken) is null)
-        {
-            await store.DeleteAsync(name, cancellationToken);
-            await store.CreateAsync(name, SealedJson.Write(plan, JobPlan.CurrentSchema), cancellationToken);
-        }
-    }
+    public Task WritePlanAsync(string tenant, JobPlan plan, CancellationToken cancellationToken) =>
+        WriteOnceAsync(BlobNames.Plan(tenant, plan.ComputeJobId()), plan, JobPlan.CurrentSchema, cancellationToken);
 
     /// <returns>Null where there is none or it is damaged.</returns>
     public async Task<JobPlan?> ReadPlanAsync(string tenant, string jobId, CancellationToken cancellationToken) =>
-        await ReadAsync<JobPlan>(BlobNames.Plan(tenant, jobId), JobPlan.CurrentSchema, cancellationToken);
+        await ReadOnceAsync<JobPlan>(BlobNames.Plan(tenant, jobId), JobPlan.CurrentSchema, cancellationToken);
 
     /// <summary>The newest generation of a job's commits.</summary>
     public async Task<JobScope> ReadScopeAsync(string tenant, string jobId, CancellationToken cancellationToken)
@@ -58,43 +51,34 @@ public sealed class CheckpointStore(IBlobStore store)
         return log;
     }
 
-    /// <returns>Null where the unit is not committed. A damaged record is set aside and counts as none.</returns>
-    public async Task<CommitRecord?> ReadCommitAsync(JobScope scope, string key, CancellationToken cancellationToken)
-    {
-        var name = BlobNames.Commit(scope, key);
-        if (await store.ReadAsync(name, cancellationToken) is not { } blob)
-            return null;
-        if (SealedJson.Read<CommitRecord>(name, blob.Content, CommitRecord.CurrentSchema) is { } record && record.Key == key)
-            return record;
-        await SetAsideAsync(scope, key, "unreadable", blob, cancellationToken);
-        return null;
-    }
+    /// <returns>Null where the unit is not committed. A damaged record is revoked and counts as none.</returns>
+    public async Task<CommitRecord?> ReadCommitAsync(JobScope scope, string key, CancellationToken cancellationToken) =>
+        (await FindCommitAsync(scope, key, cancellationToken)).Record;
 
     /// <summary>Commits a unit, unless another attempt was first.</summary>
     public async Task<CommitAnswer> CommitAsync(JobScope scope, CommitRecord record, CancellationToken cancellationToken)
     {
         var content = SealedJson.Write(record, CommitRecord.CurrentSchema);
+        var place = new DocumentName(BlobNames.CommitStem(scope, record.Key), 0, IsRevocation: false);
         while (true)
         {
-            if (await store.CreateAsync(BlobNames.Commit(scope, record.Key), content, cancellationToken))
+            if (await store.CreateAsync(place.ToString(), content, cancellationToken))
                 return new CommitAnswer(record, Ours: true, Diverged: false);
             // Taken: by another attempt, or by our own first try whose answer was lost. Only the record itself can tell.
-            if (await ReadCommitAsync(scope, record.Key, cancellationToken) is not { } standing)
+            (place, var standing) = await FindCommitAsync(scope, record.Key, cancellationToken);
+            if (standing is null)
                 continue;
             var same = standing.HasOutputsOf(record);
             return new CommitAnswer(standing, Ours: same && standing.Epoch == record.Epoch, Diverged: !same);
         }
     }
 
-    /// <summary>Sets the commit aside whose output is damaged, so that its unit runs again. Nothing happens where another attempt stands by now.</summary>
+    /// <summary>Takes back the commit whose output is damaged, so that its unit runs again. Nothing happens where another attempt stands by now.</summary>
     public async Task InvalidateAsync(JobScope scope, string key, Epoch epoch, CancellationToken cancellationToken)
     {
-        var name = BlobNames.Commit(scope, key);
-        if (await store.ReadAsync(name, cancellationToken) is { } blob &&
-            SealedJson.Read<CommitRecord>(name, blob.Content, CommitRecord.CurrentSchema)?.Epoch == epoch)
-        {
-            await SetAsideAsync(scope, key, epoch.Attempt, blob, cancellationToken);
-        }
+        var (place, standing) = await FindCommitAsync(scope, key, cancellationToken);
+        if (standing?.Epoch == epoch)
+            await RevokeAsync(place, key, epoch, cancellationToken);
     }
 
     /// <summary>The last end of a job's runs; null before the first.</summary>
@@ -102,7 +86,11 @@ public sealed class CheckpointStore(IBlobStore store)
     {
         EndRecord? last = null;
         await foreach (var entry in store.ListAsync(BlobNames.Ends(scope), cancellationToken))
-            last = await ReadAsync<EndRecord>(entry.Name, EndRecord.CurrentSchema, cancellationToken) ?? last;
+        {
+            if (DocumentName.Parse(entry.Name) is { Number: 0 })
+                last = await ReadOnceAsync<EndRecord>(entry.Name, EndRecord.CurrentSchema, cancellationToken) ?? last;
+        }
+
         return last;
     }
 
@@ -110,24 +98,13 @@ public sealed class CheckpointStore(IBlobStore store)
     /// <returns>The end that stands.</returns>
     public async Task<EndRecord> EndAsync(JobScope scope, int run, JobStatus status, string? reason, Manifest manifest, CancellationToken cancellationToken)
     {
-        var name = BlobNames.End(scope, run);
         // Under its digest: two processes that end one run with different statuses must not share a manifest's name.
-        var manifestName = BlobNames.Manifest(scope, CanonicalJson.Digest(manifest));
-        await DropDamagedAsync<Manifest>(manifestName, Manifest.CurrentSchema, cancellationToken);
-        var blob = await Tensors.WriteAsync(manifestName, SealedJson.Write(manifest, Manifest.CurrentSchema), cancellationToken);
-        var record = new EndRecord(manifest.Plan, run, status, reason, blob);
-        await DropDamagedAsync<EndRecord>(name, EndRecord.CurrentSchema, cancellationToken);
-        if (await store.CreateAsync(name, SealedJson.Write(record, EndRecord.CurrentSchema), cancellationToken))
-            return record;
-        return await ReadAsync<EndRecord>(name, EndRecord.CurrentSchema, cancellationToken) ?? record;
-    }
-
-    /// <summary>Makes room for a sound copy of a document that can be written again.</summary>
-    private async Task DropDamagedAsync<T>(string name, int schema, CancellationToken cancellationToken)
-        where T : class
-    {
-        if (await store.ReadAsync(name, cancellationToken) is { } blob && SealedJson.Read<T>(name, blob.Content, schema) is null)
-            await store.DeleteAsync(name, cancellationToken);
+        var name = BlobNames.Manifest(scope, CanonicalJson.Digest(manifest));
+        var (kept, _) = await WriteOnceAsync(name, manifest, Manifest.CurrentSchema, cancellationToken);
+        var content = SealedJson.Write(manifest, Manifest.CurrentSchema);
+        var blob = new BlobRef(kept, Convert.ToHexStringLower(SHA256.HashData(content)), content.Length);
+        var end = new EndRecord(manifest.Plan, run, status, reason, blob);
+        return (await WriteOnceAsync(BlobNames.End(scope, run), end, EndRecord.CurrentSchema, cancellationToken)).Standing;
     }
 
     /// <returns>Null where there is none or it is damaged.</returns>
@@ -148,10 +125,52 @@ public sealed class CheckpointStore(IBlobStore store)
         return (head.Generation, blob.ETag);
     }
 
-    private async Task SetAsideAsync(JobScope scope, string key, string reason, Blob blob, CancellationToken cancellationToken)
+    /// <returns>The record that stands, or the free place for the next.</returns>
+    private async Task<(DocumentName Place, CommitRecord? Record)> FindCommitAsync(JobScope scope, string key, CancellationToken cancellationToken)
     {
-        await store.CreateAsync(BlobNames.Quarantine(scope, key, reason), blob.Content, cancellationToken);
-        await store.DeleteAsync(BlobNames.Commit(scope, key), cancellationToken);
+        for (var place = new DocumentName(BlobNames.CommitStem(scope, key), 0, IsRevocation: false); ; place = place.Next)
+        {
+            var name = place.ToString();
+            if (await store.ReadAsync(name, cancellationToken) is not { } blob)
+                return (place, null);
+            if (SealedJson.Read<CommitRecord>(name, blob.Content, CommitRecord.CurrentSchema) is not { } record || record.Key != key)
+                await RevokeAsync(place, key, null, cancellationToken);
+            else if (await store.ReadAsync(place.Revocation.ToString(), cancellationToken) is null)
+                return (place, record);
+        }
+    }
+
+    private async Task RevokeAsync(DocumentName place, string key, Epoch? epoch, CancellationToken cancellationToken) =>
+        await store.CreateAsync(place.Revocation.ToString(), SealedJson.Write(new RecordRevocation(key, epoch), RecordRevocation.CurrentSchema), cancellationToken);
+
+    /// <summary>Writes a document unless there is a sound one.</summary>
+    /// <returns>The one that stands, and its name.</returns>
+    private async Task<(string Name, T Standing)> WriteOnceAsync<T>(string first, T document, int schema, CancellationToken cancellationToken)
+        where T : class
+    {
+        var content = SealedJson.Write(document, schema);
+        for (var place = DocumentName.Parse(first)!.Value; ; place = place.Next)
+        {
+            var name = place.ToString();
+            if (await store.CreateAsync(name, content, cancellationToken))
+                return (name, document);
+            if (await ReadAsync<T>(name, schema, cancellationToken) is { } standing)
+                return (name, standing);
+        }
+    }
+
+    /// <returns>The first sound one; null where there is none.</returns>
+    private async Task<T?> ReadOnceAsync<T>(string first, int schema, CancellationToken cancellationToken)
+        where T : class
+    {
+        for (var place = DocumentName.Parse(first)!.Value; ; place = place.Next)
+        {
+            var name = place.ToString();
+            if (await store.ReadAsync(name, cancellationToken) is not { } blob)
+                return null;
+            if (SealedJson.Read<T>(name, blob.Content, schema) is { } document)
+                return document;
+        }
     }
 
     internal sealed record GenerationHead(int Generation)

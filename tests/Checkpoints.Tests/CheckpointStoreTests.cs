@@ -68,14 +68,70 @@ public sealed class CheckpointStoreTests
     }
 
     [Fact]
-    public async Task A_damaged_record_is_set_aside_and_the_unit_can_be_committed_again()
+    public async Task A_damaged_record_is_revoked_and_the_unit_can_be_committed_again()
     {
         await Store.CommitAsync(s_scope, Record(new Epoch(1, 1), 'f'), CancellationToken.None);
         await _blobs.DamageAsync(BlobNames.Commit(s_scope, s_key));
 
         Assert.Null(await Store.ReadCommitAsync(s_scope, s_key, CancellationToken.None));
-        Assert.Single(await _blobs.NamesAsync("local/quarantine/"));
         Assert.True((await Store.CommitAsync(s_scope, Record(new Epoch(1, 2), 'f'), CancellationToken.None)).Ours);
+        Assert.Equal(new Epoch(1, 2), (await Store.ReadCommitAsync(s_scope, s_key, CancellationToken.None))!.Epoch);
+    }
+
+    [Fact]
+    public async Task A_commit_that_was_unreadable_once_stays_revoked()
+    {
+        await Store.CommitAsync(s_scope, Record(new Epoch(1, 1), 'f'), CancellationToken.None);
+        var name = BlobNames.Commit(s_scope, s_key);
+        var flaky = new CheckpointStore(new HookedReads(_blobs, (read, blob) => Task.FromResult(read == name ? blob! with { Content = blob.Content[..^1] } : blob)));
+
+        Assert.Null(await flaky.ReadCommitAsync(s_scope, s_key, CancellationToken.None));
+
+        // Whoever reads it soundly later must not disagree with those who ran the unit again meanwhile.
+        Assert.Null(await Store.ReadCommitAsync(s_scope, s_key, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Whoever_finds_the_same_output_damaged_later_does_not_take_the_new_commit_away()
+    {
+        await Store.CommitAsync(s_scope, Record(new Epoch(1, 1), 'f'), CancellationToken.None);
+        // Stops the slow one behind each of its reads in turn, and lets the other repair everything meanwhile.
+        for (var at = 0; at < 4; at++)
+        {
+            var (round, reads) = (new Epoch(2, at), 0);
+            var standing = (await Store.ReadCommitAsync(s_scope, s_key, CancellationToken.None))!.Epoch;
+            var slow = new HookedReads(_blobs, async (_, blob) =>
+            {
+                if (reads++ == at)
+                {
+                    await Store.InvalidateAsync(s_scope, s_key, standing, CancellationToken.None);
+                    Assert.True((await Store.CommitAsync(s_scope, Record(round, 'f'), CancellationToken.None)).Ours);
+                }
+
+                return blob;
+            });
+
+            await new CheckpointStore(slow).InvalidateAsync(s_scope, s_key, standing, CancellationToken.None);
+
+            Assert.True(reads > at);
+            Assert.Equal(round, (await Store.ReadCommitAsync(s_scope, s_key, CancellationToken.None))!.Epoch);
+        }
+    }
+
+    [Fact]
+    public async Task Ends_and_plans_that_are_damaged_are_written_anew_beside_them()
+    {
+        var manifest = new Manifest("plan", null, 3, "fold");
+        await Store.EndAsync(s_scope, 0, JobStatus.Failed, "why", manifest, CancellationToken.None);
+        await _blobs.DamageAsync(BlobNames.End(s_scope, 0));
+        Assert.Null(await Store.ReadLastEndAsync(s_scope, CancellationToken.None));
+
+        var renewed = await Store.EndAsync(s_scope, 0, JobStatus.Succeeded, null, manifest, CancellationToken.None);
+        var late = await Store.EndAsync(s_scope, 0, JobStatus.Failed, "why", manifest, CancellationToken.None);
+
+        Assert.Equal((JobStatus.Succeeded, renewed), (renewed.Status, late));
+        Assert.Equal(renewed, await Store.ReadLastEndAsync(s_scope, CancellationToken.None));
+        Assert.Equal(2, (await _blobs.NamesAsync(BlobNames.Ends(s_scope))).Count);
     }
 
     [Fact]
@@ -170,4 +226,22 @@ public sealed class CheckpointStoreTests
         new UnitMetrics());
 
     private sealed record Counter(int Value);
+
+    /// <summary>Whatever is read comes back as a function says, and when it says so.</summary>
+    private sealed class HookedReads(MemoryBlobStore inner, Func<string, Blob?, Task<Blob?>> hook) : IBlobStore
+    {
+        public async Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken) => await hook(name, await inner.ReadAsync(name, cancellationToken));
+
+        public Task<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken) => inner.OpenReadAsync(name, cancellationToken);
+
+        public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => inner.CreateAsync(name, content, cancellationToken);
+
+        public Task<bool> CreateAsync(string name, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) => inner.CreateAsync(name, write, cancellationToken);
+
+        public Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken) => inner.ReplaceAsync(name, content, etag, cancellationToken);
+
+        public Task DeleteAsync(string name, CancellationToken cancellationToken) => inner.DeleteAsync(name, cancellationToken);
+
+        public IAsyncEnumerable<BlobEntry> ListAsync(string prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
+    }
 }

@@ -113,8 +113,8 @@ public sealed class DamageTests
     private static async Task<string> OutputOf(MemoryBlobStore store, EchoRunner runner, string unit, string role)
     {
         var key = runner.Ran.Single(u => u.Id == unit).Key;
-        var last = (await DocumentsOf(store, key)).SelectMany(d => d.Document.Commits).Last(c => c.Key == key);
-        return BlobNames.Output(BlobNames.OutputPrefix(JobHarness.Tenant, key, last.Epoch), role);
+        var newest = (await DocumentsOf(store, key)).SelectMany(d => d.Document.Commits).Where(c => c.Key == key).Select(c => c.Epoch).OrderBy(e => e.Term).ThenBy(e => e.Counter).Last();
+        return BlobNames.Output(BlobNames.OutputPrefix(JobHarness.Tenant, key, newest), role);
     }
 
     /// <summary>As if a unit, and what shares its log, had never been committed.</summary>

@@ -51,7 +51,7 @@ public sealed class StoreGarbage
     public async IAsyncEnumerable<Garbage> FindAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var entry in _store.ListAsync("", cancellationToken))
-            await KeepAsync(entry.Name, StoredName.Of(entry.Name), cancellationToken);
+            await KeepAsync(StoredName.Of(entry.Name), cancellationToken);
         await foreach (var entry in _store.ListAsync("", cancellationToken))
         {
             if (entry.Created < _before && KindOf(entry) is { } kind)
@@ -59,15 +59,14 @@ public sealed class StoreGarbage
         }
     }
 
-    private async Task KeepAsync(string name, StoredName stored, CancellationToken cancellationToken)
+    private async Task KeepAsync(StoredName stored, CancellationToken cancellationToken)
     {
         switch (stored.Kind)
         {
             case StoredKind.Plan:
                 await KeepPlanAsync(stored, cancellationToken);
                 break;
-            case StoredKind.Commit when await _store.ReadAsync(name, cancellationToken) is { } blob &&
-                SealedJson.Read<CommitRecord>(name, blob.Content, CommitRecord.CurrentSchema) is { } record:
+            case StoredKind.Commit when await _checkpoints.ReadCommitAsync(stored.Scope, stored.Subject, cancellationToken) is { } record:
                 _committed.Add(Mark(record.Key, record.Epoch));
                 break;
             case StoredKind.LogHead or StoredKind.LogRecord or StoredKind.LogSegment when _logs.Add((stored.Scope, stored.Subject)):

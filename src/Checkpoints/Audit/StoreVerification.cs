@@ -74,6 +74,7 @@ public sealed class StoreVerification
     {
         StoredKind.Input => CheckBlobAsync(new BlobRef(entry.Name, name.Subject, entry.Length), "the file is imported anew by the next run of its job", cancellationToken),
         StoredKind.Commit => CheckCommitAsync(entry, name, cancellationToken),
+        StoredKind.Revocation => CheckDocumentAsync<RecordRevocation>(entry, RecordRevocation.CurrentSchema, "nothing: that it exists is enough", cancellationToken),
         StoredKind.LogRecord or StoredKind.LogSegment or StoredKind.LogHead => CheckLogAsync(name, cancellationToken),
         StoredKind.Plan => CheckDocumentAsync<JobPlan>(entry, JobPlan.CurrentSchema, "the next run of its job writes it anew", cancellationToken),
         StoredKind.Generation => CheckDocumentAsync<CheckpointStore.GenerationHead>(entry, CheckpointStore.GenerationHead.CurrentSchema, "the job is refused; use another store", cancellationToken),
@@ -87,13 +88,13 @@ public sealed class StoreVerification
     private async Task CheckDocumentAsync<T>(BlobEntry entry, int schema, string consequence, CancellationToken cancellationToken)
         where T : class
     {
-        if (await _store.ReadAsync(entry.Name, cancellationToken) is { } blob && SealedJson.Read<T>(entry.Name, blob.Content, schema) is null)
+        if (await _store.ReadAsync(entry.Name, cancellationToken) is { } blob && SealedJson.Read<T>(entry.Name, blob.Content, schema) is null && !await IsPassedAsync(entry, cancellationToken))
             _found(new Finding(FindingKind.Damaged, entry.Name, consequence));
     }
 
     private async Task CheckCommitAsync(BlobEntry entry, StoredName name, CancellationToken cancellationToken)
     {
-        if (await _store.ReadAsync(entry.Name, cancellationToken) is not { } blob)
+        if (await _store.ReadAsync(entry.Name, cancellationToken) is not { } blob || await IsPassedAsync(entry, cancellationToken))
             return;
         if (SealedJson.Read<CommitRecord>(entry.Name, blob.Content, CommitRecord.CurrentSchema) is not { } record || record.Key != name.Subject)
         {
@@ -103,6 +104,11 @@ public sealed class StoreVerification
 
         await CheckOutputsAsync(record.Outputs.Select(o => o.Blob), cancellationToken);
     }
+
+    /// <summary>What it says does not count any more: it was revoked, or written anew under the next number.</summary>
+    private async Task<bool> IsPassedAsync(BlobEntry entry, CancellationToken cancellationToken) =>
+        DocumentName.Parse(entry.Name) is { IsRevocation: false } name &&
+        (await _store.ReadAsync(name.Revocation.ToString(), cancellationToken) is not null || await _store.ReadAsync(name.Next.ToString(), cancellationToken) is not null);
 
     /// <summary>A log once, at the first of its blobs; the listing brings them one after the other.</summary>
     private async Task CheckLogAsync(StoredName name, CancellationToken cancellationToken)

@@ -9,6 +9,7 @@ public enum StoredKind
     Input,
     Output,
     Commit,
+    Revocation,
     LogRecord,
     LogSegment,
     LogHead,
@@ -48,7 +49,7 @@ public sealed record StoredName(StoredKind Kind, JobScope Scope, string Subject)
     {
         const int GenerationAt = 3;
         var scope = new JobScope(tenant, parts[2], 0);
-        if (parts.Length == 4 && parts[GenerationAt] == "plan.json")
+        if (parts.Length == 4 && DocumentName.Parse(parts[GenerationAt]) is { Stem: "plan", IsRevocation: false })
             return new StoredName(StoredKind.Plan, scope, "");
         if (parts.Length == 4 && parts[GenerationAt] == $"generation{BlobName.HeadSuffix}")
             return new StoredName(StoredKind.Generation, scope, "");
@@ -67,8 +68,8 @@ public sealed record StoredName(StoredKind Kind, JobScope Scope, string Subject)
     /// <param name="parts">What comes after <c>commits/</c>.</param>
     private static StoredName OfCommit(ReadOnlySpan<string> parts, JobScope scope)
     {
-        if (parts.Length == 2 && parts[1].EndsWith(Json, StringComparison.Ordinal) && IsDigest(parts[1][..^Json.Length]))
-            return new StoredName(StoredKind.Commit, scope, parts[1][..^Json.Length]);
+        if (parts.Length == 2 && DocumentName.Parse(parts[1]) is { } document && IsDigest(document.Stem))
+            return new StoredName(document.IsRevocation ? StoredKind.Revocation : StoredKind.Commit, scope, document.Stem);
         if (parts.Length != 3 || !IsDigest(parts[1]))
             return new StoredName(StoredKind.Foreign, scope, "");
         var kind = BlobName.IsHead(parts[2]) ? StoredKind.LogHead

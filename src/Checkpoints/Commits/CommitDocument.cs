@@ -5,8 +5,8 @@ namespace Orchestrator.Checkpoints.Commits;
 /// <summary>What a blob says of commits, for whoever checks a store from outside.</summary>
 /// <param name="Place">Where the commits count: a key may be committed once in each place.</param>
 /// <param name="Kind">What kind of blob it is.</param>
-/// <param name="Revoked">Keys whose earlier commits it takes back.</param>
-public sealed record CommitDocument(string Place, CommitDocumentKind Kind, IReadOnlyList<(string Key, Epoch Epoch)> Commits, IReadOnlyList<string> Revoked)
+/// <param name="Revoked">Keys whose earlier commits it takes back, with the attempt that had made it; without where it could not be read.</param>
+public sealed record CommitDocument(string Place, CommitDocumentKind Kind, IReadOnlyList<(string Key, Epoch Epoch)> Commits, IReadOnlyList<(string Key, Epoch? Epoch)> Revoked)
 {
     private const string Folder = "/commits/";
     private const string SegmentPrefix = "seg-";
@@ -20,11 +20,7 @@ public sealed record CommitDocument(string Place, CommitDocumentKind Kind, IRead
         if (at < 0 || !name.EndsWith(RecordSuffix, StringComparison.Ordinal))
             return null;
         if (HeadOf(name) is null)
-        {
-            return SealedJson.Read<CommitRecord>(name, content, CommitRecord.CurrentSchema) is { } record
-                ? new CommitDocument(name[..(at + Folder.Length)], CommitDocumentKind.Record, [(record.Key, record.Epoch)], [])
-                : null;
-        }
+            return ReadRecord(name, name[..(at + Folder.Length)], content);
 
         if (SealedJson.Read<StageRecord>(name, content, StageRecord.CurrentSchema) is not { } part)
             return null;
@@ -34,7 +30,23 @@ public sealed record CommitDocument(string Place, CommitDocumentKind Kind, IRead
             name[..(name.LastIndexOf('/') + 1)],
             isSegment ? CommitDocumentKind.Segment : CommitDocumentKind.LogRecord,
             counts ? [.. Enumerable.Range(0, part.Commits.Count).Select(unit => (Convert.ToHexStringLower(part.Commits.KeyOf(unit)), part.Commits.EpochOf(unit)))] : [],
-            counts ? [.. part.Revoked.Select(r => r.Key)] : []);
+            counts ? [.. part.Revoked.Select(r => (r.Key, (Epoch?)r.Epoch))] : []);
+    }
+
+    private static CommitDocument? ReadRecord(string name, string place, ReadOnlyMemory<byte> content)
+    {
+        if (DocumentName.Parse(name) is not { } document)
+            return null;
+        if (document.IsRevocation)
+        {
+            return SealedJson.Read<RecordRevocation>(name, content, RecordRevocation.CurrentSchema) is { } revocation
+                ? new CommitDocument(place, CommitDocumentKind.Revocation, [], [(revocation.Key, revocation.Epoch)])
+                : null;
+        }
+
+        return SealedJson.Read<CommitRecord>(name, content, CommitRecord.CurrentSchema) is { } record
+            ? new CommitDocument(place, CommitDocumentKind.Record, [(record.Key, record.Epoch)], [])
+            : null;
     }
 
     /// <summary>The head of the log that a blob is part of; null where it is part of none.</summary>
@@ -55,6 +67,9 @@ public enum CommitDocumentKind
 
     /// <summary>One append to a stage's log.</summary>
     LogRecord = 2,
+
+    /// <summary>Takes back the record of one unit.</summary>
+    Revocation = 4,
 
     /// <summary>Sealed, in the place of records: it repeats them.</summary>
     Segment = 3,

@@ -15,6 +15,13 @@ public sealed record CommitRecord(string Key, string Unit, UnitKind Kind, Epoch 
         record.Outputs.Select(o => (o.Role, o.Blob.Sha256)).OrderBy(o => o.Role, StringComparer.Ordinal);
 }
 
+/// <summary>Takes back the commit record beside which it lies. That it exists says so, whatever became of its content.</summary>
+/// <param name="Epoch">The attempt that was committed; null where the record could not be read.</param>
+internal sealed record RecordRevocation(string Key, Epoch? Epoch)
+{
+    public const int CurrentSchema = 1;
+}
+
 /// <summary>What became of an attempt to commit.</summary>
 /// <param name="Record">The record that stands.</param>
 /// <param name="Ours">It is ours; otherwise another attempt was first and our outputs are garbage.</param>

@@ -13,10 +13,12 @@ internal static class StoredJobs
 {
     public static async IAsyncEnumerable<(string Tenant, string Id)> ListAsync(IBlobStore store, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var last = ("", "");
         await foreach (var entry in store.ListAsync("", cancellationToken))
         {
-            if (StoredName.Of(entry.Name) is { Kind: StoredKind.Plan, Scope: { } scope })
-                yield return (scope.Tenant, scope.JobId);
+            // A plan that was written anew lies beside the damaged one.
+            if (StoredName.Of(entry.Name) is { Kind: StoredKind.Plan, Scope: { } scope } && last != (scope.Tenant, scope.JobId))
+                yield return last = (scope.Tenant, scope.JobId);
         }
     }
 

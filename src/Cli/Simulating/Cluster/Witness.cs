@@ -1,3 +1,4 @@
+using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Cli.Simulating.World;
 using Orchestrator.Grains.Abstractions.Messages;
@@ -15,7 +16,8 @@ internal sealed class Witness(SimulatedWorld world)
     private readonly Dictionary<(string Place, string Key), Epoch> _live = [];
     private readonly Dictionary<string, CommitDocument> _documents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _damaged = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _setAside = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _damagedAttempts = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Place, string Key)> _lostRevocations = [];
     private readonly HashSet<Epoch> _granted = [];
     private readonly HashSet<Epoch> _accepted = [];
     private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
@@ -43,6 +45,8 @@ internal sealed class Witness(SimulatedWorld world)
     {
         DamagedBlobs++;
         _damaged.Add(name);
+        if (BlobNames.ProducerOf(name) is var (key, epoch))
+            _damagedAttempts.Add(AttemptOf(key, epoch));
     }
 
     public void Leased(Lease lease)
@@ -73,10 +77,8 @@ internal sealed class Witness(SimulatedWorld world)
             if (_damaged.Contains(name))
                 Forget(document);
         }
-        else if (name.Split('/') is [_, "quarantine", var key, var reason])
-            _setAside.Add($"{key}/{Path.GetFileNameWithoutExtension(reason)}");
-        else if (name.Contains("/ends/", StringComparison.Ordinal) && !_ends.Add(name))
-            world.Report("a run ends once", $"'{name}' was written again");
+        else if (name.Contains("/ends/", StringComparison.Ordinal) && !_damaged.Contains(name) && !_ends.Add(RunOf(name)))
+            world.Report("a run ends once", $"'{name}' was written, and another end of its run is sound");
         else
             CheckRight(process, name);
     }
@@ -86,18 +88,13 @@ internal sealed class Witness(SimulatedWorld world)
     public void Deleted(SimulatedProcess process, string name)
     {
         CheckRight(process, name);
-        var wasDamaged = _damaged.Remove(name);
-        if (_ends.Remove(name) && !wasDamaged)
-            world.Report("a run ends once", $"'{name}' was deleted, and it was sound");
+        if (name.Contains("/ends/", StringComparison.Ordinal))
+            world.Report("a run ends once", $"'{name}' was deleted");
         // As it was created: what is stored may be damaged. Segments and later records stand for a log's records.
-        if (!_documents.Remove(name, out var document) || document.Kind != CommitDocumentKind.Record)
-            return;
-        var (key, epoch) = document.Commits[0];
-        // Only the commit that was found damaged may go, and a copy is kept of it first.
-        if (!_live.Remove((document.Place, key)) || _setAside.Contains($"{key}/{epoch.Attempt}"))
+        if (!_documents.Remove(name, out var document) || document.Kind is not (CommitDocumentKind.Record or CommitDocumentKind.Revocation))
             return;
         Lost++;
-        world.Report("no commit is lost", $"the commit of {key} by {epoch.Attempt} was deleted, and nothing of it was damaged");
+        world.Report("no commit is lost", $"'{name}' was deleted");
     }
 
     /// <summary>What a job claims while it runs.</summary>
@@ -122,13 +119,13 @@ internal sealed class Witness(SimulatedWorld world)
             world.Report("only coordinators commit", $"{process.Name} wrote a commit");
         if (_stopped.TryGetValue(process, out var since) && asked > since && document.Commits.Count > 0)
             world.Report("nothing is committed after a stop", $"{process.Name} committed {document.Commits.Count} unit(s) after its stop was acknowledged");
-        foreach (var key in document.Revoked)
+        foreach (var (key, epoch) in document.Revoked)
         {
-            if (_live.Remove((document.Place, key)) && DamagedBlobs == 0)
-            {
-                Lost++;
-                world.Report("no commit is lost", $"the commit of {key} was revoked, and nothing was damaged");
-            }
+            // Only the commit that was found damaged may go; a log that lost a revocation has the earlier commit stand again, and revokes it again.
+            if (!_live.Remove((document.Place, key), out var live) || (epoch == live && _damagedAttempts.Contains(AttemptOf(key, live))) || _lostRevocations.Contains((document.Place, key)))
+                continue;
+            Lost++;
+            world.Report("no commit is lost", $"the commit of {key} by {live.Attempt} was revoked, and nothing of it was damaged");
         }
 
         foreach (var (key, epoch) in document.Commits)
@@ -143,10 +140,17 @@ internal sealed class Witness(SimulatedWorld world)
         }
     }
 
+    private static string AttemptOf(string key, Epoch epoch) => $"{key}/{epoch.Attempt}";
+
+    /// <summary>An end that replaces a damaged one has the same run and another number.</summary>
+    private static string RunOf(string end) => end[..end.IndexOf('.', end.LastIndexOf('/'))];
+
     private void Forget(CommitDocument document)
     {
         foreach (var (key, _) in document.Commits)
             _live.Remove((document.Place, key));
+        if (document.Kind == CommitDocumentKind.LogRecord)
+            _lostRevocations.UnionWith(document.Revoked.Select(r => (document.Place, r.Key)));
     }
 
     /// <summary>Workers may create outputs of their attempts and nothing else.</summary>
