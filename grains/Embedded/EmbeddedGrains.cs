@@ -36,6 +36,9 @@ internal sealed class EmbeddedModelGrain(Activation<IModelGrain> activation) : I
     public Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.StopAsync(reason, resumable, cancellationToken));
 
+    public Task FailAsync(string reason, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.FailAsync(reason, cancellationToken));
+
     public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.AttemptsEndedAsync(ended, cancellationToken));
 

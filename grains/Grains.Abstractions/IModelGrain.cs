@@ -21,6 +21,10 @@ public interface IModelGrain : IUnitOwnerGrain
     /// <param name="resumable">Only this process stops: no end is recorded and the job goes on when it is started again.</param>
     public Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken);
 
+    /// <summary>Ends the job as failed with what is committed: something that no retry cures went wrong beside it. When the call returns there is a result.</summary>
+    /// <exception cref="Exception">The fault is in the way of the end as well.</exception>
+    public Task FailAsync(string reason, CancellationToken cancellationToken);
+
     /// <summary>From a layer: units of it are committed.</summary>
     public Task LayerProgressedAsync(LayerProgress progress, CancellationToken cancellationToken);
 

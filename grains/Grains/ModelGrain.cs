@@ -43,6 +43,15 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             await FeedAsync(job, new ModelEvent.StopAsked(reason, resumable), cancellationToken);
     }
 
+    public async Task FailAsync(string reason, CancellationToken cancellationToken)
+    {
+        var job = Started();
+        await FeedAsync(job, new ModelEvent.Faulted(reason), cancellationToken);
+        // The fault may have come between the decision to end and the end.
+        if (!job.Result.Task.IsCompleted)
+            await ConcludeAsync(job, JobStatus.Failed, reason, cancellationToken);
+    }
+
     public async Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
     {
         foreach (var part in ended.GroupBy(e => e.Owner.Part))

@@ -1,3 +1,4 @@
+using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Output;
 
@@ -19,6 +20,9 @@ internal sealed record Surroundings
 
     /// <summary>Memory and disk to plan for.</summary>
     public MachineLimits Limits { get; init; } = MachineLimits.OfThisMachine();
+
+    /// <summary>What lies between a job and its store; tests let it fail.</summary>
+    public Func<IBlobStore, IBlobStore> Medium { get; init; } = static store => store;
 
     public string Resolve(string path) => Path.GetFullPath(path, WorkingFolder);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Output;
 
@@ -18,6 +19,8 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
 
     public MachineLimits Limits { get; init; } = MachineLimits.OfThisMachine();
 
+    public Func<IBlobStore, IBlobStore> Medium { get; init; } = store => store;
+
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
 
     public void Dispose()
@@ -34,5 +37,6 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
         Interruption = Interruption,
         Cores = 2,
         Limits = Limits,
+        Medium = Medium,
     });
 }

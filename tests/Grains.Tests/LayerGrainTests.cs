@@ -154,6 +154,8 @@ public sealed class LayerGrainTests
 
         public Task LayerStarvedAsync(JobPlace place, int layer, BlobRef damaged, CancellationToken cancellationToken) => Task.CompletedTask;
 
+        public Task FailAsync(string reason, CancellationToken cancellationToken) => Task.CompletedTask;
+
         public Task StoreFailedAsync(JobPlace place, string reason, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 

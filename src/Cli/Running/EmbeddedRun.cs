@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Estimating;
@@ -29,16 +30,14 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     /// <summary>A store that damages the model this often in a row is broken itself.</summary>
     private const int MostAttempts = 3;
 
-    /// <summary>Retries that a report lists; a store that fails all the time would fill it.</summary>
-    private const int MostIncidents = 100;
-
     private readonly TimeProvider _clock = context.Surroundings.Clock;
     private readonly DateTimeOffset _started = context.Surroundings.Clock.GetUtcNow();
     private readonly long _start = context.Surroundings.Clock.GetTimestamp();
     private readonly PhaseTimes _phases = new(context.Surroundings.Clock);
-    private readonly List<Rescue> _incidents = [];
+    private readonly RunRecord _record = new();
     private readonly TimeSpan _cpuBefore = Environment.CpuUsage.TotalTime;
     private readonly long _storeBefore = FolderSize.Of(run.Store);
+    private RunFault? _fault;
 
     public static async Task<int> RunAsync(RunOptions options, VerbContext context, CancellationToken interruption)
     {
@@ -57,20 +56,49 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     {
         Warn(run, context);
         _phases.Enter("import");
-        var store = new RetryingBlobStore(FileBlobStore.Open(run.Store, _clock), StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
+        var medium = context.Surroundings.Medium(FileBlobStore.Open(run.Store, _clock));
+        var store = new RetryingBlobStore(medium, StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
         var tensors = new TensorBlobs(store);
-        var result = await context.Progress(run.Preflight.Estimate).ShowAsync(async sink =>
-        {
-            await new SourceImport(tensors, Tenant, sink).RunAsync(run, interruption);
-            return await ExecuteUntilSoundAsync(store, tensors, sink, interruption);
-        });
+        var result = await ResultAsync(store, tensors, interruption);
         _phases.Enter(null);
-        if (result.Status == JobStatus.Interrupted)
-            return TellHowToResume();
+        return result.Status == JobStatus.Interrupted ? TellHowToResume() : await DeliverAsync(result, tensors);
+    }
 
+    /// <summary>The job's end, whatever it is: a fault that nothing cures is one, too.</summary>
+    private async Task<JobResult> ResultAsync(IBlobStore store, TensorBlobs tensors, CancellationToken interruption)
+    {
+        try
+        {
+            return await context.Progress(run.Preflight.Estimate).ShowAsync(async sink =>
+            {
+                await new SourceImport(tensors, Tenant, sink).RunAsync(run, interruption);
+                return await ExecuteUntilSoundAsync(store, tensors, sink, interruption);
+            });
+        }
+        catch (Exception cause) when (RunFault.Is(cause, interruption.IsCancellationRequested))
+        {
+            _fault ??= new RunFault(cause);
+            return _record.Failed(Tenant, run.Plan, _fault.Reason);
+        }
+    }
+
+    private async Task<int> DeliverAsync(JobResult result, TensorBlobs tensors)
+    {
         var files = new ResultFiles(run.Out);
         var report = Report(result);
-        await files.WriteAsync(report, Provenance(result), Copy(result.Model), Copy(result.ModelData));
+        try
+        {
+            await files.WriteAsync(report, Provenance(result), Copy(result.Model), Copy(result.ModelData));
+        }
+        catch (Exception cause) when (RunFault.IsStorage(cause))
+        {
+            var what = report.Status == ReportStatus.Failed ? $"{report.Reason} Nor could the report be written: {cause.Message}" : $"The results could not be written: {cause.Message}";
+            context.WriteError(new Output.ErrorBody(
+                "output-not-written", what, run.Out, "Make room or choose another folder with --out, then run the same command again: what is committed is not computed again."));
+            return ExitCodes.Failed;
+        }
+
+        _fault?.Tell(context);
         context.WriteResult(report);
         RunSummary.Print(context.People, report, files);
         return ExitCodes.Of(report.Status);
@@ -95,7 +123,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
             catch (DamagedBlobException damaged) when (attempt < MostAttempts && BlobNames.ProducerOf(damaged.Blob.Name) is not null)
             {
                 sink.Note($"damaged: {damaged.Message}");
-                _incidents.Add(new Rescue(null, "damaged", damaged.Message));
+                _record.Add(new Rescue(null, "damaged", damaged.Message));
                 var (key, epoch) = BlobNames.ProducerOf(damaged.Blob.Name)!.Value;
                 await new CheckpointStore(store).InvalidateAsync(new JobScope(Tenant, result.Job.JobId, result.Job.Generation), key, epoch, CancellationToken.None);
             }
@@ -123,12 +151,13 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         finally
         {
             await drain.CancelAsync();
-            await working;
+            // Where it failed, that was the job's end or is none of its concern any more.
+            await working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
     }
 
     /// <summary>The job's end, or whatever makes it impossible.</summary>
-    private static async Task<JobResult> EndAsync(IModelGrain job, Task<Exception> fault, Task working, CancellationToken interruption)
+    private async Task<JobResult> EndAsync(IModelGrain job, Task<Exception> fault, Task working, CancellationToken interruption)
     {
         var result = job.ResultAsync(CancellationToken.None);
         var interrupted = new TaskCompletionSource();
@@ -136,11 +165,23 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
             await Task.WhenAny(result, fault, working, interrupted.Task);
         if (interrupted.Task.IsCompleted && !result.IsCompleted)
             await job.StopAsync("interrupted", resumable: true, CancellationToken.None);
-        else if (working.IsFaulted)
-            await working;
-        else if (fault.IsCompleted)
-            throw new InvalidOperationException("The coordinator failed; everything committed is kept.", await fault);
+        else if ((working.Exception?.InnerException ?? (fault.IsCompleted ? await fault : null)) is { } cause && !result.IsCompleted)
+            await FailAsync(job, cause);
         return await result;
+    }
+
+    /// <summary>Lets the job end with all that its grains know; where the fault is in the way of that, too, it is thrown.</summary>
+    private async Task FailAsync(IModelGrain job, Exception cause)
+    {
+        _fault = new RunFault(cause);
+        try
+        {
+            await job.FailAsync(_fault.Reason, CancellationToken.None);
+        }
+        catch (Exception)
+        {
+            ExceptionDispatchInfo.Throw(cause);
+        }
     }
 
     private async Task WatchAsync(IModelGrain job, IProgressSink sink)
@@ -156,23 +197,9 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
 
             if (progress.Phase != "ended")
                 _phases.Enter(progress.Phase);
-            foreach (var happened in progress.Events.Where(happened => happened.Kind != "layer-solved"))
-            {
-                // Rescues are in the commits, and so is why a layer failed; what only this run saw is kept here.
-                if (happened.Kind is not ("rescue" or "layer-failed") && _incidents.Count < MostIncidents)
-                    _incidents.Add(new Rescue(happened.Layer, happened.Kind, happened.Message));
-                sink.Note($"{happened.Kind}{(happened.Layer is { } layer ? $" {layer}" : "")}: {happened.Message}");
-            }
-
-            // A job that was stopped has no units any more; its last figures say more.
-            if (progress.UnitsTotal > 0)
-                sink.Update(Snapshot(progress));
+            _record.See(progress, sink);
         }
     }
-
-    private static ProgressSnapshot Snapshot(JobProgress progress) => new(
-        progress.Phase, progress.UnitsDone, progress.UnitsTotal, progress.UnitsReused, progress.CostDone, progress.CostReused, progress.CostTotal,
-        progress.Layers.Count switch { 0 => null, 1 => progress.Layers[0], var count => $"{count} layers" });
 
     private static void Warn(PreparedRun run, VerbContext context)
     {
@@ -197,7 +224,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         var facts = new ReportFacts(result.Status, result.Reason, result.Model?.Sha256, seconds, process.PeakWorkingSet64)
         {
             Estimate = EstimateReport.Of(run.Preflight.Estimate, actual, _phases.Seconds, isWhole, run.Preflight.Warnings),
-            Incidents = _incidents,
+            Incidents = _record.Incidents,
         };
         return JobReportBuilder.Build(run.Plan, run.Outline, result.Summary, facts);
     }
@@ -213,7 +240,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         PlanSha256 = run.Plan.ComputeDigest(),
         Profile = run.Plan.Settings.Profile,
         Seed = run.Plan.Settings.Seed,
-        ManifestSha256 = result.Fold,
+        ManifestSha256 = result.Fold.Length == 0 ? null : result.Fold,
         ResultSha256 = result.Model?.Sha256,
         Started = _started,
         Ended = _clock.GetUtcNow(),

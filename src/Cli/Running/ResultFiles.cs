@@ -23,43 +23,45 @@ internal sealed class ResultFiles(string folder)
 
     /// <param name="copyModel">Writes the model; null where there is none. An older model is then removed, so that nobody takes it for this job's.</param>
     /// <param name="copyData">Writes the model's large weights; null where the model holds them.</param>
+    /// <remarks>All of it is written beside first: where there is no room, what was there before stays as it was.</remarks>
     public async Task WriteAsync(JobReport report, Provenance provenance, Func<Stream, Task>? copyModel, Func<Stream, Task>? copyData = null)
     {
         Directory.CreateDirectory(folder);
-        // From here on the old results are no longer whole.
-        File.Delete(Report);
-        if (copyModel is null || copyData is not null)
-            File.Delete(Model);
-        if (copyData is null)
-            File.Delete(Path.Combine(folder, DataName));
-        else
-            await WriteFileAsync(DataName, copyData);
-        if (copyModel is not null)
-            await WriteFileAsync(ModelName, copyModel);
-        await WriteTextAsync(PageName, HtmlReport.Render(report, provenance));
-        await WriteTextAsync(ProvenanceName, JsonOutput.ToText(provenance) + "\n");
-        await WriteTextAsync(ReportName, JsonOutput.ToText(report) + "\n");
-    }
-
-    private Task WriteTextAsync(string name, string text) =>
-        WriteFileAsync(name, stream => stream.WriteAsync(Encoding.UTF8.GetBytes(text)).AsTask());
-
-    private async Task WriteFileAsync(string name, Func<Stream, Task> write)
-    {
-        var temporary = Path.Combine(folder, $".{name}.{Guid.NewGuid():N}");
+        var files = new List<(string Temporary, string Name)>();
         try
         {
-            await using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-            {
-                await write(file);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, Path.Combine(folder, name), overwrite: true);
+            if (copyData is not null)
+                await WriteBesideAsync(files, DataName, copyData);
+            if (copyModel is not null)
+                await WriteBesideAsync(files, ModelName, copyModel);
+            await WriteBesideAsync(files, PageName, HtmlReport.Render(report, provenance));
+            await WriteBesideAsync(files, ProvenanceName, JsonOutput.ToText(provenance) + "\n");
+            await WriteBesideAsync(files, ReportName, JsonOutput.ToText(report) + "\n");
+            // From here on the old results are no longer whole.
+            File.Delete(Report);
+            if (copyModel is null || copyData is not null)
+                File.Delete(Model);
+            if (copyData is null)
+                File.Delete(Path.Combine(folder, DataName));
+            foreach (var (temporary, name) in files)
+                File.Move(temporary, Path.Combine(folder, name), overwrite: true);
         }
         finally
         {
-            File.Delete(temporary);
+            foreach (var (temporary, _) in files)
+                File.Delete(temporary);
         }
+    }
+
+    private Task WriteBesideAsync(List<(string Temporary, string Name)> files, string name, string text) =>
+        WriteBesideAsync(files, name, stream => stream.WriteAsync(Encoding.UTF8.GetBytes(text)).AsTask());
+
+    private async Task WriteBesideAsync(List<(string Temporary, string Name)> files, string name, Func<Stream, Task> write)
+    {
+        var temporary = Path.Combine(folder, $".{name}.{Guid.NewGuid():N}");
+        files.Add((temporary, name));
+        await using var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write);
+        await write(file);
+        file.Flush(flushToDisk: true);
     }
 }

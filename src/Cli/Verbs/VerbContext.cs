@@ -32,6 +32,12 @@ internal sealed class VerbContext(Surroundings surroundings, bool json)
     {
         if (Json)
             Surroundings.Terminal.Output.WriteLine(JsonOutput.ToText(new ErrorDocument(error)));
+        TellError(error);
+    }
+
+    /// <summary>Tells an error to people alone: programs get a result that says the same.</summary>
+    public void TellError(ErrorBody error)
+    {
         var console = Surroundings.Terminal.ForErrors();
         console.MarkupLineInterpolated($"[red]error[/]: {error.Subject}: {error.Message}");
         if (error.Remedy.Length > 0)

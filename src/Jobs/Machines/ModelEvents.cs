@@ -37,6 +37,9 @@ public abstract record ModelEvent
     /// <summary>Commits can no longer be read or written.</summary>
     public sealed record StoreFailed(string Reason) : ModelEvent;
 
+    /// <summary>Something that no retry cures went wrong beside the job.</summary>
+    public sealed record Faulted(string Reason) : ModelEvent;
+
     /// <summary>The user wants it to end.</summary>
     /// <param name="Resumable">The process stops, the job goes on later; otherwise the job is over.</param>
     public sealed record StopAsked(string Reason, bool Resumable) : ModelEvent;

@@ -25,6 +25,7 @@ public static class ModelMachine
             ModelEvent.ResultEnded e when state.ResultRunning =>
                 Settle(Note(state with { ResultRunning = false, ResultEnded = true }, "The result could not be completed", e.Failure), []),
             ModelEvent.StoreFailed e => End(Note(state, "The store failed", new Failure("store-failed", e.Reason, Retryable: true)), JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()]),
+            ModelEvent.Faulted e => End(state, JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()]),
             ModelEvent.StopAsked e => End(state, e.Resumable ? JobStatus.Interrupted : JobStatus.Cancelled, e.Reason, [new ModelEffect.StopAll()]),
             _ => new ModelStep(state, []),
         };
