@@ -16,7 +16,7 @@ internal sealed class EmbeddedGrainHost(EmbeddedHost host, string key, Func<Func
         where TGrain : class => host.Grain<TGrain>(key);
 
     public Task<T> UpdateStateAsync<T>(Func<T?, T> change, CancellationToken cancellationToken)
-        where T : class => host.States.UpdateAsync(key, change, cancellationToken);
+        where T : class => host.UpdateStateAsync(key, change, cancellationToken);
 
     public void Post(Func<Task> message)
     {

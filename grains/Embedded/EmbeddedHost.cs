@@ -10,42 +10,42 @@ using Orchestrator.Jobs.Outcomes;
 namespace Orchestrator.Embedded;
 
 /// <summary>Hosts the grains in this process: one activation per key, turn by turn, state in the blob store, timers by the clock. The whole control plane of <c>orc run</c>.</summary>
-public sealed class EmbeddedHost : IAsyncDisposable
+public sealed class EmbeddedHost : ICoordinator
 {
     private readonly ConcurrentDictionary<string, Lazy<object>> _grains = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource<Exception> _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CheckpointStore _checkpoints;
+    private readonly GrainStateStore _states;
     private readonly EmbeddedHostOptions _options;
     private readonly Func<TaskScheduler> _turns;
     private int _disposed;
 
     public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock)
-        : this(store, options, clock, () => new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler)
+        : this(store, options, clock, Guid.NewGuid().ToString("N"), () => new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler)
     {
     }
 
+    /// <param name="identity">Unlike that of any other host on the store.</param>
     /// <param name="turns">Gives each activation a scheduler that runs one piece at a time.</param>
-    public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock, Func<TaskScheduler> turns)
+    public EmbeddedHost(IBlobStore store, EmbeddedHostOptions options, TimeProvider clock, string identity, Func<TaskScheduler> turns)
     {
         _turns = turns;
         _checkpoints = new CheckpointStore(store);
         _options = options;
         Clock = clock;
         Stopping = _stopping.Token;
-        States = new GrainStateStore(store, options.Tenant);
+        _states = new GrainStateStore(store, identity);
     }
 
-    /// <summary>Completes when a message between grains failed: a mistake of ours that no retry heals. The job will not end by itself.</summary>
+    /// <inheritdoc/>
     public Task<Exception> Fault => _fault.Task;
 
     internal TimeProvider Clock { get; }
 
-    internal GrainStateStore States { get; }
-
     internal CancellationToken Stopping { get; }
 
-    public IModelGrain Model(string jobId) => Grain<IModelGrain>(GrainKeys.Model(jobId));
+    public IModelGrain Model(string tenant, string jobId) => Grain<IModelGrain>(GrainKeys.Model(tenant, jobId));
 
     public ISchedulerGrain Scheduler => Grain<ISchedulerGrain>(GrainKeys.Scheduler);
 
@@ -67,6 +67,13 @@ public sealed class EmbeddedHost : IAsyncDisposable
     internal TGrain Grain<TGrain>(string key)
         where TGrain : class =>
         (TGrain)_grains.GetOrAdd(key, k => new Lazy<object>(() => Make(typeof(TGrain), k))).Value;
+
+    internal Task<T> UpdateStateAsync<T>(string key, Func<T?, T> change, CancellationToken cancellationToken)
+        where T : class
+    {
+        var (tenant, name) = GrainKeys.StateOf(key);
+        return _states.UpdateAsync(tenant ?? _options.Tenant, name, change, cancellationToken);
+    }
 
     internal void Observe(Task message) => _ = ObserveAsync(message);
 
@@ -115,7 +122,7 @@ public sealed class EmbeddedHost : IAsyncDisposable
     }
 }
 
-/// <param name="Tenant">First segment of every blob name.</param>
+/// <param name="Tenant">Whose names the state of the scheduler has, which is no tenant's.</param>
 public sealed record EmbeddedHostOptions(string Tenant, RetryPolicy Retry, LeaseOptions Leases)
 {
     public static EmbeddedHostOptions Default { get; } = new("local", RetryPolicy.Default, LeaseOptions.Default);

@@ -71,7 +71,7 @@ public sealed class BlockGrain(IGrainHost host) : IBlockGrain
                     break;
                 case BlockEffect.ReportLayer e:
                     var ended = _ends[e.Layer];
-                    host.Post(() => host.Peer<IModelGrain>(GrainKeys.Model(_job!.JobId)).LayerEndedAsync(ended, host.Stopping));
+                    host.Post(() => host.Peer<IModelGrain>(GrainKeys.Model(_job!.Tenant, _job.JobId)).LayerEndedAsync(ended, host.Stopping));
                     break;
                 case BlockEffect.StopLayers:
                     await Task.WhenAll(_starts.Keys.Select(layer => Layer(layer).StopAsync(_job!, cancellationToken)));
@@ -80,5 +80,5 @@ public sealed class BlockGrain(IGrainHost host) : IBlockGrain
         }
     }
 
-    private ILayerGrain Layer(int layer) => host.Peer<ILayerGrain>(GrainKeys.Layer(_job!.JobId, layer));
+    private ILayerGrain Layer(int layer) => host.Peer<ILayerGrain>(GrainKeys.Layer(_job!.Tenant, _job.JobId, layer));
 }

@@ -94,7 +94,7 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             : [];
         var summary = LayerFold.Summarize(_start!.Layer, fold, _pipeline!.ResultStage, failure);
         var ended = new LayerEnd(_start.Job, _start.Layer.Index, results, failure, summary, fold.Counts, fold.Digest());
-        var block = GrainKeys.Block(_start.Job.JobId, _start.Block);
+        var block = GrainKeys.Block(_start.Job.Tenant, _start.Job.JobId, _start.Block);
         host.Post(() => host.Peer<IBlockGrain>(block).LayerEndedAsync(ended, host.Stopping));
     }
 
@@ -109,5 +109,5 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         host.Post(() => Model().LayerProgressedAsync(progress, host.Stopping));
     }
 
-    private IModelGrain Model() => host.Peer<IModelGrain>(GrainKeys.Model(_start!.Job.JobId));
+    private IModelGrain Model() => host.Peer<IModelGrain>(GrainKeys.Model(_start!.Job.Tenant, _start.Job.JobId));
 }

@@ -189,7 +189,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         foreach (var run in job.Runs.All)
             await run.StopAsync(cancellationToken);
         await Task.WhenAll(Enumerable.Range(0, job.Plan.Blocks.Count)
-            .Select(b => host.Peer<IBlockGrain>(GrainKeys.Block(job.Place.JobId, b)).StopAsync(job.Place, cancellationToken)));
+            .Select(b => host.Peer<IBlockGrain>(GrainKeys.Block(job.Place.Tenant, job.Place.JobId, b)).StopAsync(job.Place, cancellationToken)));
     }
 
     private async Task ConcludeAsync(Active job, JobStatus status, string? reason, CancellationToken cancellationToken)
@@ -219,7 +219,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
 
     private static void Tell(Active job, IReadOnlyList<JobEvent> events) => job.Progress.Tell(job.Progress.Make(job.State, job.OwnCounts, events));
 
-    private IBlockGrain Block(Active job, int layer) => host.Peer<IBlockGrain>(GrainKeys.Block(job.Place.JobId, job.BlockOf(layer)));
+    private IBlockGrain Block(Active job, int layer) => host.Peer<IBlockGrain>(GrainKeys.Block(job.Place.Tenant, job.Place.JobId, job.BlockOf(layer)));
 
     private Active Started() => _job ?? throw new InvalidOperationException($"'{host.Key}' has not been started.");
 

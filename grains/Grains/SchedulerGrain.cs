@@ -102,7 +102,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         while (leases.Count < request.Max)
         {
             var epoch = new Epoch(_term, _counter + 1);
-            if (_table.Take(request.Worker, request.Profile, epoch, Now() + options.Duration) is not { } offer)
+            if (_table.Take(request.Worker, request.Profiles, epoch, Now() + options.Duration) is not { } offer)
                 break;
             _counter++;
             leases.Add(new Lease(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration));

@@ -1,16 +1,25 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Checkpoints;
 
 /// <summary>What grains remember beside the commits: one head each, changed under its ETag.</summary>
-public sealed class GrainStateStore(IBlobStore store, string tenant)
+/// <param name="writer">Unlike that of any other process that uses the store: what tells our own write from an equal one of another.</param>
+public sealed class GrainStateStore(IBlobStore store, string writer)
 {
     internal const int CurrentSchema = 1;
+
+    /// <summary>Beside the state's own members; whoever reads the state passes over it.</summary>
+    private const string Write = "write";
+
+    private long _writes;
 
     /// <summary>Reads, changes and writes the state; again where another activation was faster, so no change is lost.</summary>
     /// <param name="change">Null means that there is no state yet. Called once per try.</param>
     /// <returns>The state as written.</returns>
-    public async Task<T> UpdateAsync<T>(string grain, Func<T?, T> change, CancellationToken cancellationToken)
+    public async Task<T> UpdateAsync<T>(string tenant, string grain, Func<T?, T> change, CancellationToken cancellationToken)
         where T : class
     {
         var name = BlobNames.GrainState(tenant, grain);
@@ -23,14 +32,21 @@ public sealed class GrainStateStore(IBlobStore store, string tenant)
                 return state;
             // A damaged state is like none: it only holds what can be counted anew.
             state = change(blob is null ? null : SealedJson.Read<T>(name, blob.Content, CurrentSchema));
-            written = SealedJson.Write(state, CurrentSchema);
+            written = SealedJson.Write(Marked(state), CurrentSchema);
             if (await store.ReplaceAsync(name, written, blob?.ETag, cancellationToken) is not null)
                 return state;
         }
     }
 
+    private JsonNode Marked<T>(T state)
+    {
+        var marked = JsonSerializer.SerializeToNode(state, CanonicalJson.Options)!;
+        marked[Write] = $"{writer}-{Interlocked.Increment(ref _writes)}";
+        return marked;
+    }
+
     /// <returns>Null where there is none or it is damaged.</returns>
-    public async Task<T?> ReadAsync<T>(string grain, CancellationToken cancellationToken)
+    public async Task<T?> ReadAsync<T>(string tenant, string grain, CancellationToken cancellationToken)
         where T : class
     {
         var name = BlobNames.GrainState(tenant, grain);

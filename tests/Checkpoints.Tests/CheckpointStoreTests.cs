@@ -212,12 +212,45 @@ public sealed class CheckpointStoreTests
     public async Task Grain_state_changed_by_many_at_once_loses_no_change()
     {
         const int Writers = 10;
-        var states = new GrainStateStore(_blobs, Tenant);
+        var states = new GrainStateStore(_blobs, "writer");
 
         await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(() =>
-            states.UpdateAsync<Counter>("scheduler", old => new Counter((old?.Value ?? 0) + 1), CancellationToken.None))));
+            states.UpdateAsync<Counter>(Tenant, "scheduler", old => new Counter((old?.Value ?? 0) + 1), CancellationToken.None))));
 
-        Assert.Equal(Writers, (await states.ReadAsync<Counter>("scheduler", CancellationToken.None))!.Value);
+        Assert.Equal(Writers, (await states.ReadAsync<Counter>(Tenant, "scheduler", CancellationToken.None))!.Value);
+    }
+
+    [Fact]
+    public async Task Two_processes_that_write_the_same_state_at_once_both_count()
+    {
+        // The slow one reads, the fast one writes exactly what the slow one is about to write.
+        var (fast, reads) = (new GrainStateStore(_blobs, "fast"), 0);
+        var slow = new GrainStateStore(new HookedReads(_blobs, async (_, blob) =>
+        {
+            if (reads++ == 0)
+                await fast.UpdateAsync<Counter>(Tenant, "scheduler", Next, CancellationToken.None);
+            return blob;
+        }), "slow");
+
+        var second = await slow.UpdateAsync<Counter>(Tenant, "scheduler", Next, CancellationToken.None);
+
+        Assert.Equal(2, second.Value);
+
+        static Counter Next(Counter? old) => new((old?.Value ?? 0) + 1);
+    }
+
+    [Fact]
+    public async Task A_state_whose_writing_was_not_answered_is_changed_once()
+    {
+        var lost = false;
+        var lossy = new FaultyBlobStore(_blobs, (_, operation, _) => operation == "replace" && !lost && (lost = true) ? StoreFault.LoseAnswer : StoreFault.None);
+        var retrying = new RetryingBlobStore(lossy, new StoreRetryOptions(3, TimeSpan.Zero, TimeSpan.Zero), TimeProvider.System, () => 0.5);
+
+        var state = await new GrainStateStore(retrying, "writer").UpdateAsync<Counter>(Tenant, "scheduler", old => new Counter((old?.Value ?? 0) + 1), CancellationToken.None);
+
+        Assert.True(lost);
+        Assert.Equal(1, state.Value);
+        Assert.Equal(1, (await new GrainStateStore(_blobs, "other").ReadAsync<Counter>(Tenant, "scheduler", CancellationToken.None))!.Value);
     }
 
     private static CommitRecord Record(Epoch epoch, char digit) => new(

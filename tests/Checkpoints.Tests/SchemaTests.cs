@@ -105,7 +105,7 @@ public sealed class SchemaTests
                 var end = await Store.EndAsync(s_scope, 2, JobStatus.GoalMissed, "why", new Manifest("plan", model, 3, "fold"), CancellationToken.None);
                 return document == "end" ? BlobNames.End(s_scope, 2) : end.Manifest.Name;
             case "state":
-                await new GrainStateStore(_blobs, Tenant).UpdateAsync<Counter>("scheduler", _ => new Counter(7), CancellationToken.None);
+                await new GrainStateStore(_blobs, "writer").UpdateAsync<Counter>(Tenant, "scheduler", _ => new Counter(7), CancellationToken.None);
                 return BlobNames.GrainState(Tenant, "scheduler");
             default:
                 throw new ArgumentOutOfRangeException(nameof(document), document, "no such document");
@@ -135,7 +135,7 @@ public sealed class SchemaTests
                 await Store.ReadManifestAsync((await Store.ReadLastEndAsync(s_scope, CancellationToken.None))!, CancellationToken.None);
                 break;
             default:
-                await new GrainStateStore(_blobs, Tenant).ReadAsync<Counter>("scheduler", CancellationToken.None);
+                await new GrainStateStore(_blobs, "writer").ReadAsync<Counter>(Tenant, "scheduler", CancellationToken.None);
                 break;
         }
     }

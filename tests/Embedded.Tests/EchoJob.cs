@@ -31,7 +31,7 @@ internal static class EchoJob
         foreach (var content in new[] { s_model, s_calibration, s_evaluation })
             await blobs.ImportAsync(Tenant, Digest(content), content.Length, () => new MemoryStream(content), CancellationToken.None);
         await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, clock);
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model(Tenant, plan.ComputeJobId());
         await model.StartAsync(new JobStart(Tenant, plan, Fresh: false), CancellationToken.None);
         using var over = new CancellationTokenSource();
         var worker = WorkAsync(host.Scheduler, blobs, units, over.Token);
@@ -51,7 +51,7 @@ internal static class EchoJob
         {
             for (var done = 0; done < units;)
             {
-                foreach (var lease in await scheduler.LeaseAsync(new LeaseRequest("echo", SampleJobs.Profile, 1), stop))
+                foreach (var lease in await scheduler.LeaseAsync(new LeaseRequest("echo", [SampleJobs.Profile], 1), stop))
                 {
                     await scheduler.CompleteAsync(lease.Epoch, await AttemptAsync(lease, blobs), CancellationToken.None);
                     done++;

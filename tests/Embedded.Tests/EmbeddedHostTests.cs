@@ -18,8 +18,8 @@ public sealed class EmbeddedHostTests
     {
         await using var host = Host();
 
-        Assert.Same(host.Model("job"), host.Model("job"));
-        Assert.NotSame(host.Model("job"), host.Model("another"));
+        Assert.Same(host.Model("local", "job"), host.Model("local", "job"));
+        Assert.NotSame(host.Model("local", "job"), host.Model("local", "another"));
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class EmbeddedHostTests
     {
         await using var host = Host();
         var plan = SampleJobs.Plan();
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model("local", plan.ComputeJobId());
         await model.StartAsync(new JobStart("local", plan, Fresh: false), CancellationToken.None);
         var progress = model.WatchAsync(CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await progress.MoveNextAsync());
@@ -86,7 +86,7 @@ public sealed class EmbeddedHostTests
     {
         await using var host = Host();
         var plan = SampleJobs.Plan();
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model("local", plan.ComputeJobId());
 
         var first = await model.StartAsync(new JobStart("local", plan, Fresh: true), CancellationToken.None);
         var second = await model.StartAsync(new JobStart("local", plan, Fresh: true), CancellationToken.None);
@@ -100,7 +100,7 @@ public sealed class EmbeddedHostTests
         var failing = new FaultyBlobStore(_store, (_, _, name) => name.StartsWith("local/commits/", StringComparison.Ordinal) ? StoreFault.Fail : StoreFault.None);
         await using var host = new EmbeddedHost(failing, EmbeddedHostOptions.Default, _clock);
         var plan = SampleJobs.Plan();
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model("local", plan.ComputeJobId());
 
         await model.StartAsync(new JobStart("local", plan, Fresh: false), CancellationToken.None);
         var result = await model.ResultAsync(CancellationToken.None);

@@ -21,7 +21,7 @@ internal sealed class FakeGrainHost(string key, IBlobStore store, TimeProvider c
         where TGrain : class => peers.OfType<TGrain>().Single();
 
     public Task<T> UpdateStateAsync<T>(Func<T?, T> change, CancellationToken cancellationToken)
-        where T : class => new GrainStateStore(store, "local").UpdateAsync(key, change, cancellationToken);
+        where T : class => new GrainStateStore(store, "test").UpdateAsync("local", GrainKeys.StateOf(key).Name, change, cancellationToken);
 
     public void Post(Func<Task> message) => _posted.Enqueue(message);
 

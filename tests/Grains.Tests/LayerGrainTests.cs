@@ -98,7 +98,7 @@ public sealed class LayerGrainTests
     private async Task<(LayerGrain Layer, RecordingBlock Block)> StartAsync()
     {
         var block = new RecordingBlock();
-        var host = new FakeGrainHost(GrainKeys.Layer(s_plan.ComputeJobId(), 0), _store, _clock, _scheduler, block, new DeafModel());
+        var host = new FakeGrainHost(GrainKeys.Layer("local", s_plan.ComputeJobId(), 0), _store, _clock, _scheduler, block, new DeafModel());
         block.Host = host;
         var layer = new LayerGrain(host, new CheckpointStore(_store), RetryPolicy.Default);
         await layer.StartAsync(Start, CancellationToken.None);

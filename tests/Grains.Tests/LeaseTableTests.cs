@@ -96,7 +96,7 @@ public sealed class LeaseTableTests
     }
 
     private string? Take(string profile = "cpu") =>
-        _table.Take("worker", profile, new Epoch(1, ++_counter), s_lease) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
+        _table.Take("worker", [profile], new Epoch(1, ++_counter), s_lease) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
 
     private string? Untake()
     {

@@ -11,7 +11,7 @@ namespace Orchestrator.Grains.Tests;
 
 public sealed class SchedulerGrainTests
 {
-    private static readonly LeaseRequest s_request = new("worker", SampleJobs.Profile, 1);
+    private static readonly LeaseRequest s_request = new("worker", [SampleJobs.Profile], 1);
     private static readonly LeaseOptions s_options = LeaseOptions.Default;
 
     private readonly ManualClock _clock = new();

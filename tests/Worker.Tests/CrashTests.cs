@@ -71,7 +71,7 @@ public sealed class CrashTests
         var stopped = await new JobHarness(store, slots: 1).RunAsync(plan, stubborn, async (host, _) =>
         {
             await reached.Task;
-            await host.Model(plan.ComputeJobId()).StopAsync("asked to", resumable: true, CancellationToken.None);
+            await host.Model(JobHarness.Tenant, plan.ComputeJobId()).StopAsync("asked to", resumable: true, CancellationToken.None);
             atStop = await store.NamesAsync("local/commits/");
             go.SetResult();
         });
@@ -99,7 +99,7 @@ public sealed class CrashTests
         var cancelled = await new JobHarness(store).RunAsync(plan, obedient, async (host, stop) =>
         {
             await reached.Task;
-            await host.Model(plan.ComputeJobId()).StopAsync("not wanted", resumable: false, CancellationToken.None);
+            await host.Model(JobHarness.Tenant, plan.ComputeJobId()).StopAsync("not wanted", resumable: false, CancellationToken.None);
             await stop.CancelAsync();
         });
         var again = await new JobHarness(store).RunAsync(plan, new EchoRunner());

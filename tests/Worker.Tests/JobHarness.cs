@@ -64,7 +64,7 @@ internal sealed class JobHarness(IBlobStore store, int slots = 2, TimeProvider? 
         await using var host = new EmbeddedHost(store, new EmbeddedHostOptions(Tenant, s_impatient, LeaseOptions.Default), _clock);
         using var stop = new CancellationTokenSource();
         var worker = new WorkerLoop(host.Scheduler, runner, new TensorBlobs(store), WorkerOptions.Create("worker", SampleJobs.Profile, slots), _clock);
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model(Tenant, plan.ComputeJobId());
         await model.StartAsync(new JobStart(Tenant, plan, fresh), CancellationToken.None);
         var working = worker.RunAsync(stop.Token);
         try

@@ -124,7 +124,7 @@ public sealed class LeaseTests
                 Kind = UnitKind.Evaluate,
                 Spec = new EvaluateSpec("top1", 0, 1, 1, new(), Latency: false),
                 Inputs = [],
-                Profile = request.Profile,
+                Profile = request.Profiles[0],
                 Cost = 1,
             };
             return [new Lease(unit, new Epoch(1, 1), "local/attempts/1", duration)];

@@ -18,8 +18,14 @@ public sealed record UnitOwner(OwnerKind Kind, string Key, string Part = "");
 /// <param name="Tenant">Whose names the outputs get.</param>
 public sealed record UnitOffer(UnitOwner Owner, string Tenant, string Job, WorkUnit Unit);
 
+/// <param name="Worker">Its name, unique among the workers of a coordinator.</param>
+/// <param name="Profiles">Numeric profiles that it can compute in, which say the device too; the best first.</param>
 /// <param name="Max">Free slots.</param>
-public sealed record LeaseRequest(string Worker, string Profile, int Max);
+public sealed record LeaseRequest(string Worker, IReadOnlyList<string> Profiles, int Max)
+{
+    /// <summary>Memory that a further unit may take; null where the worker does not know.</summary>
+    public long? FreeBytes { get; init; }
+}
 
 /// <summary>The right to run a unit for a while.</summary>
 /// <param name="OutputPrefix">What goes before the roles in the names of outputs; unique to the attempt.</param>

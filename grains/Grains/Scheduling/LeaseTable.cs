@@ -33,10 +33,10 @@ internal sealed class LeaseTable
         if (!_byOwner.TryGetValue(offer.Owner, out var units))
             _byOwner[offer.Owner] = units = [];
         units.Add(offer.Unit.Id);
-        if (!_queues.TryGetValue(offer.Job, out var queue))
+        if (!_queues.TryGetValue(JobOf(offer), out var queue))
         {
-            _queues[offer.Job] = queue = [];
-            _turns.AddLast(offer.Job);
+            _queues[JobOf(offer)] = queue = [];
+            _turns.AddLast(JobOf(offer));
         }
 
         queue.Enqueue(entry);
@@ -49,9 +49,9 @@ internal sealed class LeaseTable
             Drop(_known[(owner, unit)]);
     }
 
-    /// <summary>Leases the next unit that a worker of this profile may run.</summary>
+    /// <summary>Leases the next unit that a worker of these profiles may run.</summary>
     /// <returns>Null where there is none.</returns>
-    public UnitOffer? Take(string worker, string profile, Epoch epoch, TimeSpan until)
+    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan until)
     {
         for (var turn = _turns.First; turn is not null;)
         {
@@ -64,7 +64,7 @@ internal sealed class LeaseTable
                 _queues.Remove(turn.Value);
                 _turns.Remove(turn);
             }
-            else if (queue.Peek().Offer.Unit.Profile == profile)
+            else if (profiles.Contains(queue.Peek().Offer.Unit.Profile))
             {
                 // A job is pinned to one profile, so its first unit speaks for all.
                 _turns.Remove(turn);
@@ -118,6 +118,9 @@ internal sealed class LeaseTable
         if (entry.Worker is not null)
             _leased.Remove(entry.Epoch);
     }
+
+    /// <summary>Tenants may have equal jobs.</summary>
+    private static string JobOf(UnitOffer offer) => $"{offer.Tenant}/{offer.Job}";
 
     public readonly record struct Expired(UnitOffer Offer, Epoch Epoch, string Worker);
 

@@ -138,7 +138,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, _clock);
         var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
         using var drain = new CancellationTokenSource();
-        var job = host.Model(run.Plan.ComputeJobId());
+        var job = host.Model(Tenant, run.Plan.ComputeJobId());
         await job.StartAsync(new JobStart(Tenant, run.Plan, fresh), CancellationToken.None);
         var working = worker.RunAsync(drain.Token);
         try

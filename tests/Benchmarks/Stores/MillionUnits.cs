@@ -91,7 +91,7 @@ internal static class MillionUnits
     {
         await using var host = new EmbeddedHost(FileBlobStore.Open(folder, TimeProvider.System), EmbeddedHostOptions.Default, TimeProvider.System);
         using var over = new CancellationTokenSource();
-        var model = host.Model(plan.ComputeJobId());
+        var model = host.Model(Tenant, plan.ComputeJobId());
         await model.StartAsync(new JobStart(Tenant, plan, Fresh: false), CancellationToken.None);
         var worker = WorkAsync(host.Scheduler, plan.Settings.Profile, over.Token);
         var result = await model.ResultAsync(CancellationToken.None);
@@ -106,7 +106,7 @@ internal static class MillionUnits
         {
             while (true)
             {
-                foreach (var lease in await scheduler.LeaseAsync(new LeaseRequest("stub", profile, Slots), stop))
+                foreach (var lease in await scheduler.LeaseAsync(new LeaseRequest("stub", [profile], Slots), stop))
                     await scheduler.CompleteAsync(lease.Epoch, Outcome.Completed(Outputs(lease), EchoOutputs.Metrics(lease.Unit)), CancellationToken.None);
             }
         }

@@ -105,7 +105,7 @@ internal static class Mistakes
                 return false;
             foreach (var job in jobs)
             {
-                var owner = new UnitOwner(OwnerKind.Layer, GrainKeys.Layer(job, int.Parse(layer)));
+                var owner = new UnitOwner(OwnerKind.Layer, GrainKeys.Layer(SimulatedJob.Tenant, job, int.Parse(layer)));
                 await ownerOf(owner).AttemptsEndedAsync([new AttemptEnd(owner, unit!, epoch, outcome)], cancellationToken);
             }
 

@@ -10,16 +10,15 @@ namespace Orchestrator.Worker.Leasing;
 /// <summary>A worker: its slots lease units, run them and report; one heartbeat renews all leases. Knows no jobs beyond the units it holds and writes no commits.</summary>
 /// <param name="scheduler">A call that fails with <see cref="IOException"/> was not answered and is made again after a while.</param>
 /// <param name="slots">Opens what a slot computes on.</param>
-public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock, Func<int, ISlot> slots)
+public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock, Func<int, ISlot> slots)
 {
     /// <summary>Wait before a coordinator that did not answer is asked again.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
-
     private readonly BlobCache _cache = new(blobs, options.CacheBytes);
     private readonly ConcurrentDictionary<Epoch, HeldLease> _held = [];
 
-    public WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
+    public WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
         : this(scheduler, runner, blobs, options, clock, slot => new SlotThread($"slot-{slot}"))
     {
     }
@@ -70,7 +69,7 @@ public sealed class WorkerLoop(ISchedulerGrain scheduler, IUnitRunner runner, Te
     {
         try
         {
-            return await scheduler.LeaseAsync(new LeaseRequest(options.Name, options.Profile, 1), drain);
+            return await scheduler.LeaseAsync(new LeaseRequest(options.Name, [options.Profile], 1), drain);
         }
         catch (IOException)
         {

@@ -33,7 +33,7 @@ internal sealed class SimulatedCoordinator
         var jitter = new Dice(4, process.Name);
         var store = hooks.Store(new RetryingBlobStore(Link, StoreRetryOptions.Default, process.Clock, jitter.NextDouble));
         _tensors = new TensorBlobs(store);
-        _host = new EmbeddedHost(store, EmbeddedHostOptions.Default, process.Clock, () => process.Scheduler);
+        _host = new EmbeddedHost(store, EmbeddedHostOptions.Default, process.Clock, process.Name, () => process.Scheduler);
         Scheduler = new WatchedScheduler(hooks.Scheduler(_host.Scheduler, _host.OwnerOf, cluster.JobIds), cluster.Witness, process.Clock);
         process.Run(WatchFaultAsync);
     }
@@ -64,7 +64,7 @@ internal sealed class SimulatedCoordinator
         var starts = _starts;
         var isStarting = _starting > 0;
         foreach (var job in jobs)
-            await _host.Model(job.Id).StopAsync("asked to", resumable, CancellationToken.None);
+            await _host.Model(SimulatedJob.Tenant, job.Id).StopAsync("asked to", resumable, CancellationToken.None);
         if (!isStarting && starts == _starts)
             _cluster.Witness.Stopped(Process);
     });
@@ -75,7 +75,7 @@ internal sealed class SimulatedCoordinator
         {
             foreach (var source in job.Sources)
                 await _tensors.ImportAsync(SimulatedJob.Tenant, source.Sha256, source.Content.Length, () => new MemoryStream(source.Content, writable: false), CancellationToken.None);
-            var model = _host.Model(job.Id);
+            var model = _host.Model(SimulatedJob.Tenant, job.Id);
             await StartAsync(model, job);
             var watching = WatchAsync(model);
             var result = await model.ResultAsync(CancellationToken.None);
