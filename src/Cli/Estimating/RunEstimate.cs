@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Running;
 using Orchestrator.Compression.Data;
 using Orchestrator.Compression.Models;
@@ -15,15 +16,19 @@ internal static class RunEstimate
 {
     /// <param name="model">As loaded; not changed.</param>
     /// <param name="calibrationPath">The calibration data, of which a few samples are run.</param>
-    public static JobEstimate Of(JobPlan plan, OnnxModel model, string calibrationPath, int slots, Surroundings surroundings)
+    /// <param name="store">The store's folder, which need not exist yet.</param>
+    public static JobEstimate Of(JobPlan plan, OnnxModel model, string calibrationPath, string store, int slots, Surroundings surroundings)
     {
         var profile = plan.Settings.Profile;
         var provider = NumericProfiles.ProviderOf(profile);
         using var environment = new OrtEnvironment(LoggingLevel.Fatal);
         // A device computes while the processor waits: then only the clock tells.
         var watches = new Stopwatches(surroundings.Clock, provider is null ? () => Environment.CpuUsage.TotalTime : () => surroundings.Clock.GetElapsedTime(0));
-        var probe = new SpeedProbe(watches, NumericProfiles.WidthOf(profile));
-        return Of(plan, Measure(probe, plan, model, calibrationPath, new ModelRuntime(environment, provider)), slots, surroundings.Cores);
+        var probe = new SpeedProbe(watches, NumericProfiles.WidthOf(profile), Math.Clamp(slots, 1, surroundings.Cores));
+        var speed = Measure(probe, plan, model, calibrationPath, new ModelRuntime(environment, provider));
+        if (FlushTrial.Of(store, surroundings.Clock) is { } flush)
+            speed = speed with { FlushSeconds = flush.Seconds, WriteBytes = flush.BytesPerSecond };
+        return Of(plan, speed, slots, surroundings.Cores);
     }
 
     public static JobEstimate Of(JobPlan plan, MachineSpeed speed, int slots, int cores)
@@ -49,7 +54,7 @@ internal static class RunEstimate
         catch (OrtException)
         {
             // The job will meet the same and tell it where it belongs; an estimate is no reason to stop.
-            return probe.Kernels();
+            return probe.Kernels(runtime);
         }
     }
 }

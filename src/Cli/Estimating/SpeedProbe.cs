@@ -14,7 +14,8 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Cli.Estimating;
 
 /// <summary>Measures what one core of this machine does a second on the work of a job: the product's own kernels and the model's own graphs, a second in all. Writes nothing.</summary>
-internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
+/// <param name="threads">Slots that will compute at once.</param>
+internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width, int threads)
 {
     /// <summary>Rows that the kernels are measured on; wider ones run at the rate of the widest.</summary>
     private static readonly int[] s_columns = [32, 128, 384, 768];
@@ -22,11 +23,22 @@ internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
     /// <summary>How far the columns of a probe's Hessian are correlated.</summary>
     private const double CorrelationLength = 8;
 
-    /// <summary>Operations of one trial of a graph: tenths of a second.</summary>
+    /// <summary>Operations of one run of a graph: tenths of a second at most.</summary>
     private const double TrialOperations = 3e9;
+
+    /// <summary>A model that takes more for a single sample, seconds, is not run for an estimate.</summary>
+    private const double MostOperations = 5e10;
 
     /// <summary>A larger model is not opened twice for an estimate.</summary>
     private const long TrialModelBytes = 128L << 20;
+
+    /// <summary>The dense product that stands for graphs that are not tried: the runtime's own kernel on matrices that fill its caches.</summary>
+    private const int ProductSize = 512;
+
+    private const int ProductOpset = 13;
+
+    /// <summary>How long a graph is run on all threads; programs beside it come and go in such times.</summary>
+    private static readonly TimeSpan s_trial = TimeSpan.FromSeconds(0.4);
 
     private const int HashedBytes = 8 << 20;
     private const int GridLength = 2048;
@@ -36,15 +48,17 @@ internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
     private KernelSpeed? _kernels;
 
     /// <summary>Kernels only; graphs run at the rate of a dense product.</summary>
-    public MachineSpeed Kernels() => MachineSpeed.Nominal with
+    public MachineSpeed Kernels(ModelRuntime runtime) => Kernels(Product(runtime));
+
+    private MachineSpeed Kernels(double graphs) => MachineSpeed.Nominal with
     {
         SinglePrecision = Measured.Single,
         DoublePrecision = Measured.Double,
         Inversions = Measured.Inversions,
         GridWeights = Measured.GridWeights,
         HashBytes = Measured.HashBytes,
-        Forward = Measured.Single[^1].Rate,
-        Statistics = Measured.Single[^1].Rate,
+        Forward = graphs,
+        Statistics = graphs,
         Contention = watches.Contention,
     };
 
@@ -52,18 +66,17 @@ internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
     /// <param name="model">Read, not changed.</param>
     public MachineSpeed Of(JobPlan plan, ModelRuntime runtime, OnnxModel model, DataFile calibration)
     {
-        var speed = Kernels();
-        if (plan.Settings.Model.Length > TrialModelBytes)
-            return speed;
-        var prepared = ModelPreparation.Prepare(model.Clone(), plan.Settings.BatchNorm);
         var forward = 2.0 * Math.Max(plan.Settings.Macs, 1);
+        if (plan.Settings.Model.Length + plan.Settings.ExternalBytes() > TrialModelBytes || forward > MostOperations)
+            return Kernels(runtime);
+        var prepared = ModelPreparation.Prepare(model.Clone(), plan.Settings.BatchNorm);
         var (forwardSeconds, openSeconds) = Trial(runtime, prepared, null, plan, calibration, forward);
-        var statistics = PlanUnits.StatisticsOperations(plan, 0, 1);
-        var names = plan.StatisticsGroups[0].Select(index => plan.Layers[index].Name);
-        var graph = GramGraph.Build(prepared, ModelPartition.Of(prepared), names);
+        LayerPlan[] layers = [.. plan.StatisticsGroups[0].Select(index => plan.Layers[index])];
+        var statistics = PlanUnits.StatisticsOperations(plan, layers, 1);
+        var graph = GramGraph.Build(prepared, ModelPartition.Of(prepared), layers.Select(layer => layer.Name));
         var outputs = graph.Targets.SelectMany(target => target.Outputs).Distinct().ToArray();
         var (statisticsSeconds, _) = Trial(runtime, graph.Model, outputs, plan, calibration, statistics);
-        return speed with { Forward = forward / forwardSeconds, Statistics = statistics / statisticsSeconds, OpenSeconds = openSeconds, Contention = watches.Contention };
+        return Kernels(forward / forwardSeconds) with { Statistics = statistics / statisticsSeconds, OpenSeconds = openSeconds };
     }
 
     private KernelSpeed Measured => _kernels ??= new(Eliminations<float>(), Eliminations<double>(), Inversions(), Grids(), Hashing());
@@ -78,20 +91,34 @@ internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width)
         var samples = (int)Math.Clamp(TrialOperations / operations, 1, shards.Batch);
         if (session.Inputs.Any(input => input.Shape.Count > 0 && input.Shape[0] > 0))
             samples = shards.Batch;
-        using var options = new RunOptions();
         var names = outputs ?? [session.Outputs[0].Name];
-        var best = double.MaxValue;
+        var seconds = 0.0;
         foreach (var batch in DataSet.Match(data, session.Inputs, plan.Settings.Preprocess).Batches(0, samples, samples))
-        {
-            for (var trial = 0; trial < Trials; trial++)
-            {
-                var start = watches.Start();
-                session.Run(batch.Names, batch.Values, names, options).Dispose();
-                best = Math.Min(best, watches.Seconds(start));
-            }
-        }
+            seconds = Together(session, batch.Names, batch.Values, names);
+        return (seconds / samples, open);
+    }
 
-        return (best / samples, open);
+    /// <summary>Operations a second of a dense product.</summary>
+    private double Product(ModelRuntime runtime)
+    {
+        var builder = new GraphBuilder(ProductOpset);
+        var matrix = builder.Input("matrix", Onnx.ElementType.Float32, ProductSize, ProductSize);
+        var product = builder.MatMul(matrix, matrix);
+        builder.Output(product);
+        using var session = runtime.Open(builder.Build());
+        float[] content = [.. Enumerable.Range(0, ProductSize * ProductSize).Select(i => MathF.Sin(i))];
+        using var values = OrtValue.FromMemory<float>(content, [ProductSize, ProductSize]);
+        return 2 * Math.Pow(ProductSize, 3) / Together(session, [matrix], [values], [product]);
+    }
+
+    private double Together(Session session, IReadOnlyList<string> names, IReadOnlyList<OrtValue> values, IReadOnlyList<string> outputs)
+    {
+        using var options = new RunOptions();
+        // The first run asks for memory.
+        Run();
+        return watches.Together([.. Enumerable.Repeat(Run, threads)], s_trial);
+
+        void Run() => session.Run(names, values, outputs, options).Dispose();
     }
 
     private SpeedPoint[] Eliminations<T>()

@@ -1,10 +1,12 @@
 using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Running;
+using Orchestrator.Compression.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Numerics;
+using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Cli.Inspecting;
 
@@ -30,7 +32,9 @@ internal sealed record InspectEstimate(long MemoryBytes, double Seconds, long Di
         try
         {
             var plan = Planner.Plan(Request(outline, batchNorm));
-            var speed = new SpeedProbe(new Stopwatches(surroundings.Clock, () => Environment.CpuUsage.TotalTime), KernelWidths.Best).Kernels();
+            var watches = new Stopwatches(surroundings.Clock, () => Environment.CpuUsage.TotalTime);
+            using var environment = new OrtEnvironment(LoggingLevel.Fatal);
+            var speed = new SpeedProbe(watches, KernelWidths.Best, surroundings.Cores).Kernels(new ModelRuntime(environment));
             var estimate = RunEstimate.Of(plan, speed, surroundings.Cores, surroundings.Cores);
             return new InspectEstimate(
                 estimate.MemoryBytes, estimate.Seconds, estimate.DiskBytes,

@@ -46,7 +46,7 @@ internal sealed record PreparedRun
             : SourceFile.ReadData(content.Data.Evaluation!.File, evaluationPath);
         var profile = NumericProfiles.Choose(options.Device, options.Profile);
         var plan = Planner.Plan(new PlanRequest(content, outline, model.Blob, calibrationHeader, evaluationHeader, profile) { ModelTensors = model.TensorBlobs });
-        var estimate = RunEstimate.Of(plan, loaded, calibrationPath, options.Slots, surroundings);
+        var estimate = RunEstimate.Of(plan, loaded, calibrationPath, store, options.Slots, surroundings);
 
         return new PreparedRun
         {

@@ -20,7 +20,8 @@ public sealed class ModelRuntime(OrtEnvironment environment, ExecutionProvider? 
 
     public SessionOptions Options()
     {
-        var options = new SessionOptions();
+        // A pattern would be a second copy of all activations beside the arena of the first run, and no run is faster for it.
+        var options = new SessionOptions { MemoryPattern = false };
         options.ConfigEntries[MatMulAccuracy] = Float32;
         if (provider is not null)
             options.Providers.Add(provider);

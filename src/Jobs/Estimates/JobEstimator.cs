@@ -19,8 +19,8 @@ public sealed record EstimateRequest
     /// <summary>Most that the worker keeps of blobs between units.</summary>
     public required long CacheBytes { get; init; }
 
-    /// <summary>Bookkeeping of a unit: lease, flushed blobs and commit.</summary>
-    public double UnitSeconds { get; init; } = 0.01;
+    /// <summary>Processor time of a unit's bookkeeping: lease, files and commit.</summary>
+    public double UnitSeconds { get; init; } = 0.005;
 }
 
 /// <summary>(plan, speed) → estimate. Pure; walks stages, not units, so a plan of a million units costs no more than one of a thousand.</summary>
@@ -33,23 +33,26 @@ public static class JobEstimator
     /// <summary>Opening the store, the runtime and the host.</summary>
     private const double StartSeconds = 0.3;
 
+    /// <summary>Compiling the program as it comes to its parts: 2 to 3 seconds of processor time in every run that was looked at. Most parts come up at the first units.</summary>
+    private const double CompileSeconds = 2;
+
+    /// <summary>A file, its entry and the folders above it; of the inputs, the plan and the end of the job.</summary>
+    private const int FlushesOfFile = 3;
+
     public static JobEstimate Estimate(JobPlan plan, EstimateRequest request)
     {
         var works = new UnitWorks(plan, request);
-        var parallel = Math.Max(1, Math.Min(request.Slots, request.Cores));
         var totals = new Totals();
         long[] files = [plan.Settings.Model.Length, plan.Settings.Calibration.Length, plan.Settings.Evaluation?.Length ?? 0];
         var inputs = files.Distinct().Sum() + plan.Settings.ExternalBytes();
-        // Hashed on the way in, and once more when read.
-        var import = StartSeconds + 2 * inputs / request.Speed.HashBytes;
-        PhaseEstimate[] idle =
+        var slots = new Slots(Math.Max(1, Math.Min(request.Slots, request.Cores)), request.Speed);
+        PhaseEstimate[] phases =
         [
-            new("import", import, import, 0),
-            Phase("statistics", PlanUnits.Pipelines(plan).Where(p => p is BaselinePipeline or StatisticsPipeline), works, parallel, totals, sequential: false),
-            Phase("layers", PlanUnits.Pipelines(plan).Where(p => p is LayerPipeline), works, parallel, totals, sequential: false),
-            Phase("result", PlanUnits.Pipelines(plan).Where(p => p is ResultPipeline), works, parallel, totals, sequential: true),
+            Import(files.Length + (plan.Settings.ModelTensors?.Count ?? 0), inputs, request.Speed),
+            Phase("statistics", PlanUnits.Pipelines(plan).Where(p => p is BaselinePipeline or StatisticsPipeline), works, slots, totals, sequential: false, CompileSeconds),
+            Phase("layers", PlanUnits.Pipelines(plan).Where(p => p is LayerPipeline), works, slots, totals, sequential: false),
+            Phase("result", PlanUnits.Pipelines(plan).Where(p => p is ResultPipeline), works, slots, totals, sequential: true),
         ];
-        PhaseEstimate[] phases = [.. idle.Select(phase => phase with { Seconds = phase.Seconds * request.Speed.Contention })];
         var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes));
         var memory = new MemoryEstimate(
             request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Statistics + totals.Outputs), (long)totals.Memory, totals.LargestUnit);
@@ -68,10 +71,18 @@ public static class JobEstimator
     /// <summary>Operations of one row's elimination, all columns: rank-one updates and the scans for the next pivot.</summary>
     public static double EliminationOperations(double columns) => columns * columns * columns / 3 + 64 * columns * columns;
 
-    /// <param name="sequential">Stages of the pipelines follow each other with nothing beside them; otherwise other pipelines fill the gaps.</param>
-    private static PhaseEstimate Phase(string name, IEnumerable<IUnitPipeline> pipelines, UnitWorks works, int parallel, Totals totals, bool sequential)
+    private static PhaseEstimate Import(int files, long bytes, MachineSpeed speed)
     {
-        var (cpu, wall, chain, cost) = (0.0, 0.0, 0.0, 0.0);
+        // Hashed on the way in, and once more when read.
+        var cpu = StartSeconds + 2 * bytes / speed.HashBytes;
+        return new PhaseEstimate("import", cpu * speed.Contention + FlushesOfFile * files * speed.FlushSeconds + bytes / speed.WriteBytes, cpu, 0);
+    }
+
+    /// <param name="sequential">Stages of the pipelines follow each other with nothing beside them; otherwise other pipelines fill the gaps.</param>
+    /// <param name="compiling">Processor time beside that of the units.</param>
+    private static PhaseEstimate Phase(string name, IEnumerable<IUnitPipeline> pipelines, UnitWorks works, Slots slots, Totals totals, bool sequential, double compiling = 0)
+    {
+        var (cpu, busy, alone, chain, cost) = (compiling, compiling * slots.Speed.Contention, 0.0, 0.0, 0.0);
         foreach (var pipeline in pipelines)
         {
             var own = 0.0;
@@ -79,45 +90,55 @@ public static class JobEstimator
             {
                 if (pipeline.Stages[stage] == 0)
                     continue;
-                var (seconds, longest, nominal) = Stage(pipeline, stage, works, totals);
-                cpu += seconds;
-                cost += nominal;
-                own += Math.Max(longest, seconds / parallel);
+                var work = Stage(pipeline, stage, works, slots, totals);
+                cpu += work.CpuSeconds;
+                busy += work.SlotSeconds;
+                cost += work.Cost;
+                own += work.Span + UnitWork.CommitSeconds(slots.Speed);
             }
 
-            wall += own;
+            alone += own;
             chain = Math.Max(chain, own);
         }
 
-        return new PhaseEstimate(name, sequential ? wall : Math.Max(cpu / parallel, chain), cpu, cost);
+        return new PhaseEstimate(name, sequential ? alone : Math.Max(busy / slots.Count, chain), cpu, cost);
     }
 
     /// <summary>Few units are looked at one by one. Many differ in their size only, and only the last is smaller.</summary>
-    private static (double Seconds, double Longest, double Cost) Stage(IUnitPipeline pipeline, int stage, UnitWorks works, Totals totals)
+    private static StageWork Stage(IUnitPipeline pipeline, int stage, UnitWorks works, Slots slots, Totals totals)
     {
         var count = pipeline.Stages[stage];
         if (count <= FewUnits)
-            return Stage(Enumerable.Range(0, count).Select(index => pipeline[new UnitPlace(stage, index)]), works, totals);
-        var first = pipeline[new UnitPlace(stage, 0)];
-        var last = count == 1 ? first : pipeline[new UnitPlace(stage, count - 1)];
+            return Stage(Enumerable.Range(0, count).Select(index => pipeline[new UnitPlace(stage, index)]), works, slots, totals);
+        var (first, last) = (pipeline[new UnitPlace(stage, 0)], pipeline[new UnitPlace(stage, count - 1)]);
         var (most, least) = (works.Of(first), works.Of(last));
         totals.Add(first, most, count - 1);
         totals.Add(last, least, 1);
-        return (most.Seconds * (count - 1) + least.Seconds, Math.Max(most.Seconds, least.Seconds), first.Cost * (count - 1) + last.Cost);
+        var busy = most.SlotSeconds(slots.Speed) * (count - 1) + least.SlotSeconds(slots.Speed);
+        return new StageWork(most.Seconds * (count - 1) + least.Seconds, busy, busy / slots.Count, first.Cost * (count - 1) + last.Cost);
     }
 
-    private static (double Seconds, double Longest, double Cost) Stage(IEnumerable<PlannedUnit> units, UnitWorks works, Totals totals)
+    /// <summary>Each unit goes to the slot that is free first, as the scheduler hands them out.</summary>
+    private static StageWork Stage(IEnumerable<PlannedUnit> units, UnitWorks works, Slots slots, Totals totals)
     {
-        var (seconds, longest, cost) = (0.0, 0.0, 0.0);
+        var free = new double[slots.Count];
+        var (cpu, cost) = (0.0, 0.0);
         foreach (var unit in units)
         {
             var work = works.Of(unit);
             totals.Add(unit, work, 1);
-            (seconds, longest, cost) = (seconds + work.Seconds, Math.Max(longest, work.Seconds), cost + unit.Cost);
+            free[Array.IndexOf(free, free.Min())] += work.SlotSeconds(slots.Speed);
+            (cpu, cost) = (cpu + work.Seconds, cost + unit.Cost);
         }
 
-        return (seconds, longest, cost);
+        return new StageWork(cpu, free.Sum(), free.Max(), cost);
     }
+
+    private sealed record Slots(int Count, MachineSpeed Speed);
+
+    /// <param name="SlotSeconds">Wall time of all slots together.</param>
+    /// <param name="Span">Wall time from the start of the first unit to the end of the last, where nothing else runs.</param>
+    private readonly record struct StageWork(double CpuSeconds, double SlotSeconds, double Span, double Cost);
 
     private sealed class Totals
     {

@@ -27,8 +27,14 @@ public sealed record MachineSpeed
     /// <summary>Bytes a second through SHA-256.</summary>
     public required double HashBytes { get; init; }
 
-    /// <summary>Wall seconds that a second of processor time takes: 1 on an idle machine, more where others compute too.</summary>
+    /// <summary>Wall seconds that a second of processor time takes where all slots compute at once: 1 on an idle machine, more where others compute too.</summary>
     public double Contention { get; init; } = 1;
+
+    /// <summary>Wall seconds until a small write, or an entry of a folder, is safe on the store's volume.</summary>
+    public double FlushSeconds { get; init; } = 0.001;
+
+    /// <summary>Bytes a second that become safe on that volume.</summary>
+    public double WriteBytes { get; init; } = 5e8;
 
     /// <summary>Today's servers, for tests and for where nothing could be measured.</summary>
     public static MachineSpeed Nominal { get; } = new()

@@ -4,11 +4,32 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Jobs.Estimates;
 
 /// <summary>What one unit takes.</summary>
-/// <param name="Seconds">On one core.</param>
+/// <param name="Seconds">Processor time.</param>
 /// <param name="MemoryBytes">While it runs, beside what all units share.</param>
 /// <param name="StatisticsBytes">Sums, Hessians and inverses that it writes.</param>
 /// <param name="OutputBytes">Everything else that it writes.</param>
-internal readonly record struct UnitWork(double Seconds, double MemoryBytes, double StatisticsBytes, double OutputBytes);
+/// <param name="Blobs">How many blobs it writes.</param>
+internal readonly record struct UnitWork(double Seconds, double MemoryBytes, double StatisticsBytes, double OutputBytes, int Blobs)
+{
+    /// <summary>A file and its entry in a folder.</summary>
+    private const int FlushesOfBlob = 2;
+
+    /// <summary>The attempt's folder and the two above it, which are new too until there are hundreds of units.</summary>
+    private const int FlushesOfAttempt = 3;
+
+    /// <summary>The record, its entry and the folders above it.</summary>
+    private const int FlushesOfCommit = 4;
+
+    /// <summary>Wall time of a slot: what it computes, and what it waits for until its blobs are safe.</summary>
+    public double SlotSeconds(MachineSpeed speed)
+    {
+        var flushes = Blobs == 0 ? 0 : FlushesOfAttempt + FlushesOfBlob * Blobs;
+        return Seconds * speed.Contention + flushes * speed.FlushSeconds + (StatisticsBytes + OutputBytes) / speed.WriteBytes;
+    }
+
+    /// <summary>Wall time from a unit's end until the units that need it may start: the coordinator's, no slot's.</summary>
+    public static double CommitSeconds(MachineSpeed speed) => FlushesOfCommit * speed.FlushSeconds;
+}
 
 /// <summary>(unit, plan, speed) → its work. Follows what the units do (algorithms.md 5), not their nominal costs, which are rounded up to cut them.</summary>
 internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
@@ -40,7 +61,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
 
     private UnitWork Work(PlannedUnit unit) => unit.Spec switch
     {
-        GramSpec spec => Gram(spec, unit.Cost),
+        GramSpec spec => Gram(spec),
         HessianSpec spec => Hessian(plan.Layers[spec.Layer.Index].Shape),
         InverseSpec spec => Inverse(spec),
         RowsSpec spec => Rows(spec, unit.Id),
@@ -49,34 +70,36 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         EvaluateSpec { Latency: true } => Evaluate(LatencyRuns, 1, plan.Settings.Calibration.Length, RunsSlower(unit)),
         EvaluateSpec spec => Evaluate(spec.Count, spec.Batch, plan.Settings.Evaluation?.Length ?? 0, RunsSlower(unit)),
         CompareSpec spec => Compare(spec),
-        MomentsSpec spec => Evaluate(spec.Count, spec.Batch, plan.Settings.Calibration.Length, isSlower: false),
-        _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0),
+        MomentsSpec spec => Moments(spec),
+        CorrectionSpec spec => Correct(spec),
+        _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0, 1),
     };
 
-    private UnitWork Gram(GramSpec spec, double cost)
+    private UnitWork Gram(GramSpec spec)
     {
         var layers = spec.Layers.Select(layer => plan.Layers[layer.Index]).ToList();
         var sums = layers.Sum(layer => HessianBytes(layer.Shape));
         var unrolled = layers.Max(layer => (double)layer.Positions * layer.Shape.Groups * layer.Shape.Columns);
         var batches = Math.Ceiling((double)spec.Count / spec.Batch);
         // Products leave the runtime in float and are added up in double.
-        var seconds = cost / _speed.Statistics + 2 * _speed.OpenSeconds + batches * sums / Double / Streaming;
+        var operations = PlanUnits.StatisticsOperations(plan, layers, spec.Count);
+        var seconds = operations / _speed.Statistics + 2 * _speed.OpenSeconds + batches * sums / Double / Streaming;
         var memory = ArenaSlack * spec.Batch * (unrolled * Float + _activation) + 2 * sums + 2 * plan.Settings.Model.Length;
-        return new UnitWork(seconds, memory, sums, 0);
+        return new UnitWork(seconds, memory, sums, 0, layers.Count);
     }
 
     private UnitWork Hessian(LayerShape shape)
     {
         var hessian = HessianBytes(shape);
         var weights = (double)shape.Rows * shape.Columns * Float;
-        return new UnitWork((plan.Settings.CalibrationShards.Count + 2) * hessian / Double / Streaming, 4 * hessian + 3 * weights, hessian, weights);
+        return new UnitWork((plan.Settings.CalibrationShards.Count + 2) * hessian / Double / Streaming, 4 * hessian + 3 * weights, hessian, weights, 2);
     }
 
     private UnitWork Inverse(InverseSpec spec)
     {
         var cube = (double)spec.Groups * spec.Columns * spec.Columns * spec.Columns;
         var inverse = (double)spec.Groups * spec.Columns * spec.Columns * Double;
-        return new UnitWork(cube / _speed.Inversions + 4 * inverse / Double / Streaming, 6 * inverse, inverse, 0);
+        return new UnitWork(cube / _speed.Inversions + 4 * inverse / Double / Streaming, 6 * inverse, inverse, 0, 1);
     }
 
     private UnitWork Rows(RowsSpec spec, string id)
@@ -92,7 +115,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         var hessian = HessianBytes(shape);
         var seconds = spec.Rows * row + 2 * hessian / Double / Streaming;
         var memory = 4 * hessian + 8 * columns * columns * Double + 6.0 * spec.Rows * columns * Double;
-        return new UnitWork(seconds, memory, 0, RowsBytes(spec));
+        return new UnitWork(seconds, memory, 0, RowsBytes(spec), RowsBlobs(spec));
     }
 
     private double Solve(RowsSpec spec, double columns, double kept)
@@ -127,10 +150,14 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
             : weights * Float + (spec.Step.Bits is null ? 0 : weights * sizeof(int) + spec.Rows * (Float + sizeof(int)));
     }
 
+    /// <summary>Order, losses and the rows where they are kept; or weights, and codes with scales and zeros.</summary>
+    private static int RowsBlobs(RowsSpec spec) =>
+        spec.Phase == RowsPhase.Trace ? spec.KeepsRows == true ? 3 : 2 : spec.Step.Bits is null ? 1 : 4;
+
     private static UnitWork Select(SelectSpec spec)
     {
         var losses = (double)spec.Layer.Rows * spec.Layer.Columns / spec.Unit;
-        return new UnitWork(losses * Math.Log2(losses + 2) / Streaming, 4 * losses * Double, 0, spec.Layer.Rows * sizeof(int));
+        return new UnitWork(losses * Math.Log2(losses + 2) / Streaming, 4 * losses * Double, 0, spec.Layer.Rows * sizeof(int), 1);
     }
 
     private UnitWork Assemble(AssembleSpec spec)
@@ -145,24 +172,39 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
 
         // Weights outside the model pass through memory layer by layer.
         var held = spec.External == true ? plan.Settings.Model.Length + plan.Layers.Max(layer => (double)layer.Shape.Rows * layer.Shape.Columns * Float) : model;
-        return new UnitWork(_speed.OpenSeconds + 6 * model / Streaming, 5 * held, 0, Math.Max(written, 0));
+        return new UnitWork(_speed.OpenSeconds + 6 * model / Streaming, 5 * held, 0, Math.Max(written, 0), spec.External == true ? 2 : 1);
     }
 
     private bool RunsSlower(PlannedUnit unit) => unit.Inputs[0].Source is not FromBlob && plan.Layers.Any(layer => layer.Shape.Groups > 1 && layer.Steps is [.., { Step.Bits: not null }]);
 
     private UnitWork Evaluate(int samples, int batch, long dataBytes, bool isSlower) => new(
         (isSlower ? DecodedDepthwise : 1) * samples * 2.0 * plan.Settings.Macs / _speed.Forward + 2 * _speed.OpenSeconds + dataBytes / Streaming * 10,
-        ArenaSlack * batch * _activation + 3 * plan.Settings.Model.Length, 0, 0);
+        ArenaSlack * batch * _activation + 3 * plan.Settings.Model.Length, 0, 0, 0);
+
+    /// <summary>A level is measured on the part of the model that it needs: so many of the levels.</summary>
+    private UnitWork Moments(MomentsSpec spec)
+    {
+        var levels = plan.Corrections.First(correction => correction.Kind == spec.Kind).Levels;
+        var level = Enumerable.Range(0, levels.Count).FirstOrDefault(index => levels[index].SequenceEqual(spec.Sites), levels.Count - 1);
+        var whole = Evaluate(spec.Count, spec.Batch, plan.Settings.Calibration.Length, isSlower: false);
+        return whole with { Seconds = whole.Seconds * (level + 1) / levels.Count, Blobs = 1 };
+    }
+
+    /// <summary>Reads the model, for its batch norms, and a few numbers a channel.</summary>
+    private UnitWork Correct(CorrectionSpec spec) =>
+        new(spec.ReferenceSites.Count > 0 ? 0 : _speed.OpenSeconds, 3 * plan.Settings.Model.Length, 0, spec.Sites.Sum(site => 2 * site.Channels * Double), 1);
 
     private UnitWork Compare(CompareSpec spec)
     {
-        var outputs = spec.Layers.Sum(layer => OutputBytes(plan.Layers[layer.Index])) * spec.Batch;
-        var groups = Math.Ceiling(outputs / CompareGroupBytes);
-        var forward = 2 * groups * spec.Count * 2.0 * plan.Settings.Macs / _speed.Forward;
-        var sums = 4 * outputs / Float * Math.Ceiling((double)spec.Count / spec.Batch) / Streaming;
+        var sample = spec.Layers.Sum(layer => OutputBytes(plan.Layers[layer.Index]));
+        // All outputs leave the runtime together where a batch can be that small.
+        var batch = Math.Clamp(Math.Floor(CompareGroupBytes / Math.Max(sample, 1)), 1, spec.Batch);
+        var groups = Math.Ceiling(sample * batch / CompareGroupBytes);
+        var forward = 2 * groups * spec.Count * 2.0 * plan.Settings.Macs * PlanUnits.ForwardShare(plan, spec.Layers.Select(layer => layer.Index)) / _speed.Forward;
+        var sums = 4 * sample * spec.Count / Float / Streaming;
         return new UnitWork(
             forward + sums + groups * 3 * _speed.OpenSeconds,
-            2 * (Math.Min(outputs, CompareGroupBytes) + ArenaSlack * spec.Batch * _activation) + 6 * plan.Settings.Model.Length, 0, 0);
+            2 * (Math.Min(sample * batch, CompareGroupBytes) + ArenaSlack * batch * _activation) + 6 * plan.Settings.Model.Length, 0, 0, 0);
     }
 
     /// <summary>Input and output of a layer, one sample.</summary>

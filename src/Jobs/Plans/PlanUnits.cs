@@ -26,9 +26,24 @@ public static class PlanUnits
     /// <summary>Number of units and their nominal cost.</summary>
     public static UnitTotals Totals(JobPlan plan) => Pipelines(plan).Aggregate(default(UnitTotals), (sum, pipeline) => sum + Totals(pipeline));
 
-    /// <summary>Nominal operations of one group's statistics over some samples.</summary>
-    public static double StatisticsOperations(JobPlan plan, int group, int samples) =>
-        Costs.Statistics(plan.StatisticsGroups[group].Select(index => plan.Layers[index]), plan.Settings.Macs, samples);
+    /// <summary>Operations of the graph that accumulates some layers' Hessians: the forward pass up to the last of them, and the products.</summary>
+    public static double StatisticsOperations(JobPlan plan, IReadOnlyCollection<LayerPlan> layers, int samples) =>
+        Costs.Statistics(layers, (long)(plan.Settings.Macs * ForwardShare(plan, layers.Select(layer => layer.Index))), samples);
+
+    /// <summary>How much of a forward pass is done when the last of some layers has its output: a graph made for them ends there. Layers stand in the order of the graph.</summary>
+    public static double ForwardShare(JobPlan plan, IEnumerable<int> layers)
+    {
+        var last = layers.Max();
+        var (before, all) = (0.0, 0.0);
+        foreach (var layer in plan.Layers)
+        {
+            var own = (double)layer.Positions * layer.Shape.Rows * layer.Shape.Columns;
+            all += own;
+            before += layer.Index <= last ? own : 0;
+        }
+
+        return all > 0 ? before / all : 1;
+    }
 
     public static UnitTotals Totals(IUnitPipeline pipeline)
     {

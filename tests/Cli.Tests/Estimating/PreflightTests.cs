@@ -87,10 +87,28 @@ public sealed class PreflightTests
         var watches = new Stopwatches(clock, () => processor);
 
         var start = watches.Start();
-        clock.Advance(6);
-        processor = TimeSpan.FromSeconds(2);
-
+        Work();
         Assert.Equal(2, watches.Seconds(start));
+        Assert.Equal(1, watches.Contention);
+
+        Assert.Equal(2, watches.Together([Work], TimeSpan.FromSeconds(10)));
         Assert.Equal(3, watches.Contention);
+        Assert.Equal(18, clock.GetElapsedTime(0).TotalSeconds);
+
+        void Work()
+        {
+            clock.Advance(6);
+            processor += TimeSpan.FromSeconds(2);
+        }
+    }
+
+    [Fact]
+    public void What_fails_on_one_of_several_threads_fails_for_the_caller()
+    {
+        var watches = new Stopwatches(TimeProvider.System, () => TimeSpan.Zero);
+
+        var failure = Assert.Throws<InvalidOperationException>(() => watches.Together([() => { }, () => throw new InvalidOperationException("refused")], TimeSpan.Zero));
+
+        Assert.Equal("refused", failure.Message);
     }
 }

@@ -61,11 +61,53 @@ public sealed class JobEstimatorTests
     public void A_machine_that_others_use_takes_longer_by_the_clock_and_no_more_work()
     {
         var plan = SampleJobs.Plan();
-        var idle = JobEstimator.Estimate(plan, s_request);
-        var busy = JobEstimator.Estimate(plan, s_request with { Speed = MachineSpeed.Nominal with { Contention = 3 } });
+        var fastDisk = MachineSpeed.Nominal with { FlushSeconds = 0, WriteBytes = double.PositiveInfinity };
+        var idle = JobEstimator.Estimate(plan, s_request with { Speed = fastDisk });
+        var busy = JobEstimator.Estimate(plan, s_request with { Speed = fastDisk with { Contention = 3 } });
 
         Assert.Equal(3 * idle.Seconds, busy.Seconds, Rounding);
         Assert.Equal(idle.CpuSeconds, busy.CpuSeconds);
+    }
+
+    [Fact]
+    public void A_disk_that_takes_longer_to_flush_makes_slots_wait_and_no_more_work()
+    {
+        // One layer, one row unit: nothing runs beside it, so the layer waits for each of its flushes.
+        var recipe = SampleJobs.Recipe(new RtnStep(4)) with { Data = new RecipeData { Calibration = new CalibrationData("calibration.npz", 512) } };
+        var plan = Planner.Plan(SampleJobs.Request(recipe, SampleJobs.Outline(SampleJobs.Layer("/fc", rows: 10, columns: 64, kernel: 1))));
+        JobEstimate With(double flush) => JobEstimator.Estimate(plan, s_request with { Speed = MachineSpeed.Nominal with { FlushSeconds = flush } });
+        var (fast, slow) = (With(0), With(1));
+
+        // Hessian and weights, then weights, codes, scales and zeros: six blobs of two flushes, two attempts of three, two commits of four.
+        Assert.Equal(6 * 2 + 2 * 3 + 2 * 4, slow.Phases[2].Seconds - fast.Phases[2].Seconds, Rounding);
+        Assert.Equal(fast.CpuSeconds, slow.CpuSeconds);
+    }
+
+    [Fact]
+    public void Units_of_a_stage_wait_for_a_free_slot()
+    {
+        // Shards of the evaluation and the comparison: with a slot for each, the longest of them decides; with one slot less, two share one.
+        var evaluation = new EvaluationData("test.npz", "top1");
+        var recipe = SampleJobs.Recipe(new RtnStep(4)) with { Data = new RecipeData { Calibration = new CalibrationData("calibration.npz", 512), Evaluation = evaluation } };
+        var outline = SampleJobs.Outline(SampleJobs.Layer("/fc", rows: 10, columns: 64, kernel: 1));
+        var plan = Planner.Plan(SampleJobs.Request(recipe, outline));
+        var units = PlanUnits.All(plan).Count(unit => unit.Id.StartsWith(ResultPipeline.EvaluationPrefix, StringComparison.Ordinal)) + 1;
+        JobEstimate With(int slots) => JobEstimator.Estimate(plan, s_request with { Slots = slots, Cores = 2 * units });
+
+        Assert.Equal(With(units).Phases[3].Seconds, With(2 * units).Phases[3].Seconds);
+        Assert.True(With(units - 1).Phases[3].Seconds > With(units).Phases[3].Seconds);
+    }
+
+    [Fact]
+    public void A_graph_for_the_first_layers_costs_only_the_way_to_them()
+    {
+        var plan = Planner.Plan(SampleJobs.Request(
+            SampleJobs.Recipe(new RtnStep(4)),
+            SampleJobs.Outline(SampleJobs.Layer("/first", rows: 10, columns: 64, kernel: 1), SampleJobs.Layer("/last", rows: 30, columns: 64, kernel: 1))));
+
+        Assert.Equal(0.25, PlanUnits.ForwardShare(plan, [0]), Rounding);
+        Assert.Equal(1, PlanUnits.ForwardShare(plan, [0, 1]), Rounding);
+        Assert.True(PlanUnits.StatisticsOperations(plan, [plan.Layers[0]], 1) < PlanUnits.StatisticsOperations(plan, [plan.Layers[1]], 1));
     }
 
     [Fact]
