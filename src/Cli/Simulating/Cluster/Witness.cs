@@ -17,7 +17,7 @@ internal sealed class Witness(SimulatedWorld world)
     private readonly Dictionary<string, CommitDocument> _documents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _damaged = new(StringComparer.Ordinal);
     private readonly HashSet<string> _damagedAttempts = new(StringComparer.Ordinal);
-    private readonly HashSet<(string Place, string Key)> _lostRevocations = [];
+    private readonly HashSet<(string Place, string Key)> _disturbed = [];
     private readonly HashSet<Epoch> _granted = [];
     private readonly HashSet<Epoch> _accepted = [];
     private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
@@ -121,8 +121,8 @@ internal sealed class Witness(SimulatedWorld world)
             world.Report("nothing is committed after a stop", $"{process.Name} committed {document.Commits.Count} unit(s) after its stop was acknowledged");
         foreach (var (key, epoch) in document.Revoked)
         {
-            // Only the commit that was found damaged may go; a log that lost a revocation has the earlier commit stand again, and revokes it again.
-            if (!_live.Remove((document.Place, key), out var live) || (epoch == live && _damagedAttempts.Contains(AttemptOf(key, live))) || _lostRevocations.Contains((document.Place, key)))
+            // Only the commit that was found damaged may go. Who wrote a record that was stored damaged knows what others never read: it may revoke what does not stand for them, or commit beside it.
+            if (!_live.Remove((document.Place, key), out var live) || (epoch == live && _damagedAttempts.Contains(AttemptOf(key, live))) || _disturbed.Contains((document.Place, key)))
                 continue;
             Lost++;
             world.Report("no commit is lost", $"the commit of {key} by {live.Attempt} was revoked, and nothing of it was damaged");
@@ -133,7 +133,7 @@ internal sealed class Witness(SimulatedWorld world)
             Commits++;
             if (!_accepted.Contains(epoch))
                 world.Report("commits are fenced", $"{key} was committed for {epoch.Attempt}, whose completion nobody accepted");
-            if (_live.TryAdd((document.Place, key), epoch))
+            if (_live.TryAdd((document.Place, key), epoch) || _disturbed.Contains((document.Place, key)))
                 continue;
             Doubled++;
             world.Report("each unit is committed once", $"{key} was committed by {epoch.Attempt}, and {_live[(document.Place, key)].Attempt} stood");
@@ -150,7 +150,7 @@ internal sealed class Witness(SimulatedWorld world)
         foreach (var (key, _) in document.Commits)
             _live.Remove((document.Place, key));
         if (document.Kind == CommitDocumentKind.LogRecord)
-            _lostRevocations.UnionWith(document.Revoked.Select(r => (document.Place, r.Key)));
+            _disturbed.UnionWith(document.Commits.Select(c => c.Key).Concat(document.Revoked.Select(r => r.Key)).Select(key => (document.Place, key)));
     }
 
     /// <summary>Workers may create outputs of their attempts and nothing else.</summary>
