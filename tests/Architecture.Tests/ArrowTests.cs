@@ -19,7 +19,9 @@ public sealed class ArrowTests
         ["Grains"] = ["Grains.Abstractions", "Jobs", "Checkpoints"],
         ["Embedded"] = ["Grains", "Grains.Abstractions", "Jobs", "Checkpoints"],
         ["Worker"] = ["Compression", "Checkpoints", .. s_floors, "Grains.Abstractions"],
-        ["Cli"] = ["Embedded", "Worker", "Compression", "Checkpoints", "Grains", "Grains.Abstractions", .. s_floors],
+        ["Server"] = ["Grains.Abstractions", "Jobs", "Checkpoints"],
+        ["Silo"] = ["Grains", "Grains.Abstractions", "Jobs", "Checkpoints"],
+        ["Cli"] = ["Embedded", "Silo", "Server", "Worker", "Compression", "Checkpoints", "Grains", "Grains.Abstractions", .. s_floors],
     };
 
     public static TheoryData<string> ProductProjects() => [.. ProductFiles()];
