@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Top-1 of the main sample under the settings that the original OBC code was measured with, beside its figures.
-# usage: tests/reference-accuracy.sh [keep|fold|retune] [SLOTS]
+# usage: tests/reference-accuracy.sh [keep|fold|retune|spread] [SLOTS]
 # Fails with keep, as the reference was measured, where we are more than 0.3 points below it; with retune, where 90 % unstructured is less than
 # 20 points above it; and in each mode where 2:4 + 4 bit is more than 0.5 points below 2:4 alone.
+# One line has a bound of its own: at 90 % by sorting, changes of the calibration images far below what a file of bytes can hold move the accuracy by
+# more than 0.3 points (infra/docs/results.md). "spread" measures that: the line again and again, each time with the pixels' mean moved by a millionth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 batch_norm=${1:-keep}
@@ -36,6 +38,31 @@ RTN 4 bit|93.17|{method: rtn, bits: 4}
 RTN 3 bit|70.05|{method: rtn, bits: 3}
 RTN 2 bit|58.76|{method: rtn, bits: 2}
 '
+
+# usage: job COMPRESS BATCH_NORM MEAN; leaves $work/report
+job() {
+  cat > "$work/recipe.yaml" <<R
+model: fashion_resnet14.onnx
+data:
+  calibration: {file: fashion-calibration.npz, samples: 1024}
+  evaluation: {file: fashion-test.npz, metric: top1}
+  preprocess: {scale: 0.00392156862745098, mean: [$3], std: [0.3530]}
+compress: [$1]
+batch_norm: $2
+R
+  "$orc" run "$work/recipe.yaml" --slots "$slots" --json > "$work/report" 2> "$work/errors" || { cat "$work/errors" >&2; exit 1; }
+}
+
+if [ "$batch_norm" = spread ]; then
+  echo "| mean of the pixels | here % |"
+  echo "| --- | --- |"
+  for mean in 0.285997 0.285998 0.285999 0.286 0.286001 0.286002 0.286003; do
+    job '{method: exact-obs, sparsity: 0.9, select: sort, damping: 0}' keep "$mean"
+    node -p '`| ${process.argv[2]} | ${JSON.parse(require("fs").readFileSync(process.argv[1])).compressed.metric.toFixed(2)} |`' "$work/report" "$mean"
+  done
+  exit 0
+fi
+
 worst=0
 last=
 echo "| setting (batch_norm: $batch_norm) | reference % | here % | seconds |"
@@ -44,19 +71,14 @@ while IFS='|' read -r name reference compress; do
   [ -n "$name" ] || continue
   # The bound is for batch norms as the reference had them; the other modes are reported.
   [ "$batch_norm" = keep ] && bound=0.3 || bound=free
-  case "$batch_norm $name" in "retune 90 %"*) bound=-20;; esac
+  case "$batch_norm $name" in
+    "retune 90 %"*) bound=-20;;
+    # What perturbed calibration was seen to do to this line.
+    "keep 90 % unstructured, sort") bound=0.9;;
+  esac
   # The joint line is held to the line before it, which is 2:4 alone.
   if [ "$reference" = joint ]; then reference=$last bound=0.5; fi
-  cat > "$work/recipe.yaml" <<R
-model: fashion_resnet14.onnx
-data:
-  calibration: {file: fashion-calibration.npz, samples: 1024}
-  evaluation: {file: fashion-test.npz, metric: top1}
-  preprocess: {scale: 0.00392156862745098, mean: [0.2860], std: [0.3530]}
-compress: [$compress]
-batch_norm: $batch_norm
-R
-  "$orc" run "$work/recipe.yaml" --slots "$slots" --json > "$work/report" 2> "$work/errors" || { cat "$work/errors" >&2; exit 1; }
+  job "$compress" "$batch_norm" 0.2860
   node -e '
     const [file, name, reference, bound] = process.argv.slice(1);
     const r = JSON.parse(require("fs").readFileSync(file));

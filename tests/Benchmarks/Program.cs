@@ -3,11 +3,18 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Orchestrator.Benchmarks.Numerics;
+using Orchestrator.Benchmarks.Solvers;
 using Orchestrator.Benchmarks.Stores;
 
 if (args is ["million-units", .. var rest])
 {
     await MillionUnits.RunAsync(rest);
+    return;
+}
+
+if (args is ["kept-rows", .. var kept])
+{
+    await KeptRows.RunAsync(kept);
     return;
 }
 

@@ -8,8 +8,12 @@ internal static class Costs
     /// <summary>What a rows unit should cost: seconds on one core.</summary>
     public const double UnitFlops = 5e10;
 
-    /// <summary>A byte written, hashed, read and hashed again, in operations of the closed form: each pass at a few GB/s beside some 25 GFLOP/s.</summary>
-    private const double ByteFlops = 40;
+    /// <summary>
+    /// A byte of a kept row (in the trace, written, hashed, flushed, read, hashed, copied) in operations of the closed form, as the benchmark kept-rows
+    /// measures it on wide layers, where the choice matters (infra/docs/results.md). A constant, never the speed of the machine at hand: plans
+    /// would differ between machines.
+    /// </summary>
+    private const double ByteFlops = 130;
 
     /// <summary>Candidate scales of the grid search (algorithms.md 0.3), each a pass over the row.</summary>
     private const double GridPasses = 500;
@@ -31,10 +35,13 @@ internal static class Costs
     public static double FinishRow(LayerShape shape, double sparsity)
     {
         var kept = shape.Columns * (1 - sparsity);
-        return kept * kept * kept / 3 + (double)shape.Columns * shape.Columns;
+        return kept * kept * kept / 3 + PickRow(shape);
     }
 
-    /// <summary>One row kept after every step: written, hashed, read and checked again.</summary>
+    /// <summary>One row looked up among those kept, and its loss.</summary>
+    public static double PickRow(LayerShape shape) => (double)shape.Columns * shape.Columns;
+
+    /// <summary>One row kept after every step, from the trace to the second pass.</summary>
     public static double KeepRow(LayerShape shape, int unit) => ByteFlops * KeptBytes(shape with { Rows = 1 }, unit);
 
     /// <summary>Bytes of a trace that keeps every row (algorithms.md 5.5).</summary>

@@ -138,7 +138,14 @@ public sealed class LayerPipeline : IUnitPipeline
     private double RowsCost(UnitPlace place, RowRange range)
     {
         var step = StepAt(place);
-        var row = _stages[place.Stage].Part == Part.Finish ? Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value) : Costs.Row(step.Step, _layer.Shape, step.StartsPruned);
+        var unit = step.Step.Size ?? 1;
+        var row = _stages[place.Stage].Part switch
+        {
+            Part.Finish when step.KeepsRows => Costs.PickRow(_layer.Shape),
+            Part.Finish => Costs.FinishRow(_layer.Shape, step.Step.Sparsity!.Value),
+            Part.Trace when step.KeepsRows => Costs.Row(step.Step, _layer.Shape, step.StartsPruned) + Costs.KeepRow(_layer.Shape, unit),
+            _ => Costs.Row(step.Step, _layer.Shape, step.StartsPruned),
+        };
         return row * range.Rows;
     }
 

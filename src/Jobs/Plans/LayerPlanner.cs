@@ -10,6 +10,9 @@ internal static class LayerPlanner
     /// <summary>From this share of zeros on a layer counts as pruned; no dense layer comes near it.</summary>
     private const double PrunedShare = 0.05;
 
+    /// <summary>What closed forms are compared at: the mean of density³ over the paper's levels of blocks is ⅛.</summary>
+    private const double TypicalSparsity = 0.5;
+
     /// <summary>Most bytes that a layer's trace may keep.</summary>
     private const double KeptBytes = 256 << 20;
 
@@ -119,7 +122,7 @@ internal static class LayerPlanner
         var unit = spec.Size ?? 1;
         var fits = Costs.KeptBytes(shape, unit) <= KeptBytes;
         if (wish == TraceKeeping.Auto)
-            return fits && Costs.KeepRow(shape, unit) < Costs.FinishRow(shape, 0.5);
+            return fits && Costs.KeepRow(shape, unit) + Costs.PickRow(shape) < Costs.FinishRow(shape, TypicalSparsity);
         if (!fits)
             reasons.Add($"{spec.Method}: its rows after every step take {Costs.KeptBytes(shape, unit) / (1 << 20):f0} MiB, more than {KeptBytes / (1 << 20):f0}; the order is kept instead");
         return fits;

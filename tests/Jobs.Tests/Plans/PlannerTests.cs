@@ -206,14 +206,44 @@ public sealed class PlannerTests
         });
     }
 
-    [Fact]
-    public void By_itself_a_trace_keeps_what_costs_less_whatever_the_sparsity()
+    /// <summary>Sizes of infra/docs/results.md, where the benchmark kept-rows measured which mode is faster, and what fits no layer's bound.</summary>
+    [Theory]
+    [InlineData(48, 216, 1, false)]
+    [InlineData(24, 864, 1, false)]
+    [InlineData(4, 2304, 1, false)]
+    [InlineData(48, 432, 4, false)]
+    [InlineData(12, 1152, 4, false)]
+    [InlineData(4, 2304, 4, false)]
+    [InlineData(48, 432, 16, false)]
+    [InlineData(24, 864, 16, true)]
+    [InlineData(12, 1152, 16, true)]
+    [InlineData(4, 2304, 16, true)]
+    [InlineData(512, 4608, 16, false)]
+    public void By_itself_a_trace_keeps_its_rows_where_that_costs_less(int rows, int columns, int size, bool keeps)
     {
-        var outline = SampleJobs.Outline(SampleJobs.Layer("/small"), SampleJobs.Layer("/large", rows: 512, columns: 4_608));
-        foreach (var sparsity in (double[])[0.1, 0.99])
+        var outline = SampleJobs.Outline(SampleJobs.Layer("/layer", rows, columns));
+        // What one trace serves must not choose it, nor may the machine.
+        foreach (var (sparsity, profile) in ((double, string)[])[(0.1, "avx2"), (0.99, "avx2"), (0.5, "avx512")])
         {
-            var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ExactObsStep(sparsity)), outline));
-            Assert.All(plan.Layers, layer => Assert.False(layer.Steps[0].KeepsRows));
+            CompressStep step = size == 1 ? new ExactObsStep(sparsity) : new BlockStep(size, sparsity);
+            var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(step), outline) with { Profile = profile });
+            Assert.Equal(keeps, plan.Layers[0].Steps[0].KeepsRows);
+            Assert.Null(plan.Layers[0].Reason);
         }
+    }
+
+    [Fact]
+    public void Keeping_rows_moves_cost_from_the_second_pass_to_the_trace()
+    {
+        var costs = new Dictionary<TraceKeeping, (double Trace, double Finish)>();
+        foreach (var keeping in (TraceKeeping[])[TraceKeeping.Rows, TraceKeeping.Order])
+        {
+            var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ExactObsStep(0.5) { Trace = keeping }), SampleJobs.Outline(SampleJobs.Layer("/layer"))));
+            var rows = PlanUnits.All(new LayerPipeline(plan.Settings, plan.Layers[0])).Where(u => u.Spec is RowsSpec).ToLookup(u => ((RowsSpec)u.Spec).Phase, u => u.Cost);
+            costs[keeping] = (rows[RowsPhase.Trace].Sum(), rows[RowsPhase.Finish].Sum());
+        }
+
+        Assert.True(costs[TraceKeeping.Rows].Trace > costs[TraceKeeping.Order].Trace);
+        Assert.True(costs[TraceKeeping.Rows].Finish < costs[TraceKeeping.Order].Finish);
     }
 }
