@@ -45,6 +45,23 @@ public sealed class BlobCacheTests
     }
 
     [Fact]
+    public async Task A_blob_for_one_unit_leaves_the_others_where_they_are()
+    {
+        var store = new FaultyBlobStore(new MemoryBlobStore(), (_, _, _) => StoreFault.None);
+        var blobs = new TensorBlobs(store);
+        var shared = await blobs.WriteAsync("local/shared", new byte[BlobBytes], CancellationToken.None);
+        var own = await blobs.WriteAsync("local/own", Enumerable.Repeat((byte)1, BlobBytes).ToArray(), CancellationToken.None);
+        using var files = new BlobFiles(blobs);
+        var context = new UnitContext(new BlobCache(blobs, maxBytes: BlobBytes), files, blobs, "local/attempt");
+        await context.ReadAsync(shared, CancellationToken.None);
+
+        Assert.Equal(1, (await context.ReadOnceAsync(own, CancellationToken.None)).Span[0]);
+        var before = store.Operations;
+        await context.ReadAsync(shared, CancellationToken.None);
+        Assert.Equal(0, store.Operations - before);
+    }
+
+    [Fact]
     public async Task A_failed_read_is_not_remembered()
     {
         var fail = true;

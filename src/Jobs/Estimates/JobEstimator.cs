@@ -55,7 +55,7 @@ public static class JobEstimator
         ];
         var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes));
         var memory = new MemoryEstimate(
-            request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Statistics + totals.Outputs), (long)totals.Memory, totals.LargestUnit);
+            request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Kept), (long)totals.Memory, totals.LargestUnit);
         return new JobEstimate
         {
             Seconds = phases.Sum(phase => phase.Seconds),
@@ -145,6 +145,10 @@ public static class JobEstimator
         public double Units { get; private set; }
         public double Statistics { get; private set; }
         public double Outputs { get; private set; }
+
+        /// <summary>Bytes that more than one unit reads. A shard's sums are read by their layer's Hessian alone.</summary>
+        public double Kept { get; private set; }
+
         public double Memory { get; private set; }
         public string LargestUnit { get; private set; } = "";
         public double Model { get; private set; }
@@ -154,6 +158,7 @@ public static class JobEstimator
             Units += count;
             Statistics += count * work.StatisticsBytes;
             Outputs += count * work.OutputBytes;
+            Kept += count * (work.OutputBytes + (unit.Spec is GramSpec ? 0 : work.StatisticsBytes));
             if (work.MemoryBytes > Memory)
                 (Memory, LargestUnit) = (work.MemoryBytes, unit.Id);
             if (unit.Kind == UnitKind.Assemble)

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using Google.Protobuf;
 
 namespace Orchestrator.Onnx.Passes;
@@ -5,14 +7,14 @@ namespace Orchestrator.Onnx.Passes;
 /// <summary>As much of a model as tells what a pass changed. Content of tensors is not copied: tensors never change.</summary>
 internal sealed class ModelSnapshot
 {
-    private readonly HashSet<ByteString> _nodes;
+    private readonly HashSet<UInt128> _nodes;
     private readonly Dictionary<string, Tensor> _constants;
     private readonly int _opset;
 
     private ModelSnapshot(OnnxModel model)
     {
         var graph = model.Graph;
-        _nodes = [.. graph.Nodes.Select(n => n.Proto.ToByteString())];
+        _nodes = [.. Digests(graph)];
         _constants = graph.Initializers.ToDictionary(t => t.Name, StringComparer.Ordinal);
         foreach (var node in graph.Nodes.Where(n => n.Is("Constant")))
             if (WeightView.Find(graph, node.Output) is { } constant)
@@ -36,6 +38,22 @@ internal sealed class ModelSnapshot
         if (after._constants.Any(c => IsNewContent(c.Key, c.Value)))
             effect |= PassEffect.Weights;
         return _opset == after._opset ? effect : effect | PassEffect.Opset;
+    }
+
+    /// <summary>One for each node, of its bytes: those themselves, twice, would be more than the model.</summary>
+    private static IEnumerable<UInt128> Digests(Graph graph)
+    {
+        var bytes = Array.Empty<byte>();
+        var hash = new byte[SHA256.HashSizeInBytes];
+        foreach (var node in graph.Nodes)
+        {
+            var size = node.Proto.CalculateSize();
+            if (bytes.Length < size)
+                bytes = new byte[Math.Max(size, 2 * bytes.Length)];
+            node.Proto.WriteTo(bytes.AsSpan(0, size));
+            SHA256.HashData(bytes.AsSpan(0, size), hash);
+            yield return BinaryPrimitives.ReadUInt128LittleEndian(hash);
+        }
     }
 
     /// <summary>Real numbers that the model did not hold before under this or any other name.</summary>

@@ -19,9 +19,9 @@ public static class PassRunner
     public static IReadOnlyList<PassRun> Run(OnnxModel model, params IEnumerable<IPass> passes)
     {
         var done = new List<PassRun>();
+        var before = ModelSnapshot.Of(model);
         foreach (var pass in passes)
         {
-            var before = ModelSnapshot.Of(model);
             var claimed = pass.Run(model);
             model.Graph.Sort();
             var after = ModelSnapshot.Of(model);
@@ -36,6 +36,7 @@ public static class PassRunner
             if (model.Graph.FindDangling() is { } dangling)
                 throw Broken(pass, $"left '{dangling.Node.Name}' reading '{dangling.Value}', which nothing provides", done);
             done.Add(new PassRun(pass.Name, effect));
+            before = after;
         }
         return done;
     }

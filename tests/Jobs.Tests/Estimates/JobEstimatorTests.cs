@@ -118,12 +118,15 @@ public sealed class JobEstimatorTests
         var outline = SampleJobs.Outline(SampleJobs.Layer("/fc", rows: 10, columns: 64, kernel: 1));
         var plan = Planner.Plan(SampleJobs.Request(recipe, outline));
 
-        var disk = JobEstimator.Estimate(plan, s_request).Disk;
+        var estimate = JobEstimator.Estimate(plan, s_request);
+        var disk = estimate.Disk;
 
         Assert.Equal(4 * 64 * 64 * sizeof(double), disk.Statistics);
         // The layer's weights, then weights and codes of its rows with a scale and a zero each, then the model with codes of half a byte.
         Assert.Equal((10 * 64 * 4) + (10 * 64 * 8) + (10 * 8) + (4_000 - 10 * 64 * 7 / 2), disk.Attempts);
         Assert.Equal(4_000 + 1_000, disk.Inputs);
+        // The sums of the two shards are read once and not kept.
+        Assert.Equal(disk.Inputs + 2 * 64 * 64 * sizeof(double) + disk.Attempts, estimate.Memory.CacheBytes);
     }
 
     [Theory]

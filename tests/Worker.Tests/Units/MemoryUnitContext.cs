@@ -31,6 +31,8 @@ internal sealed class MemoryUnitContext : IUnitContext
 
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken) => new(_blobs[blob.Name]);
 
+    public ValueTask<ReadOnlyMemory<byte>> ReadOnceAsync(BlobRef blob, CancellationToken cancellationToken) => ReadAsync(blob, cancellationToken);
+
     public string FileOf(BlobRef blob) => throw new NotSupportedException("Nothing here lies in a file.");
 
     public Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)

@@ -9,6 +9,10 @@ public interface IUnitContext
     /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says. Let it pass: the coordinator runs the producer again.</exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken);
 
+    /// <summary>As <see cref="ReadAsync"/>, for a blob that no other unit reads: it is not kept.</summary>
+    /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> ReadOnceAsync(BlobRef blob, CancellationToken cancellationToken);
+
     /// <summary>A file with the content of a blob, SHA-256 verified once, for mapping into memory. It stays as long as the worker runs.</summary>
     /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says.</exception>
     public string FileOf(BlobRef blob);

@@ -17,6 +17,8 @@ internal sealed class UnitContext(BlobCache cache, BlobFiles files, TensorBlobs 
 
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken) => await cache.ReadAsync(blob, cancellationToken);
 
+    public async ValueTask<ReadOnlyMemory<byte>> ReadOnceAsync(BlobRef blob, CancellationToken cancellationToken) => await blobs.ReadAsync(blob, cancellationToken);
+
     public string FileOf(BlobRef blob) => files.Find(blob);
 
     public async Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>

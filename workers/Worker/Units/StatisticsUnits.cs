@@ -35,7 +35,7 @@ internal static class StatisticsUnits
             ?? throw new InvalidOperationException($"The prepared model has no layer '{spec.Layer.Name}'.");
         var sum = new Gram(layer.Groups, layer.Columns);
         foreach (var shard in inputs.All(Roles.Gram))
-            sum.Merge(Gram.Read((await inputs.BytesAsync(shard)).Span, layer.Groups, layer.Columns));
+            sum.Merge(Gram.Read((await inputs.BytesOnceAsync(shard)).Span, layer.Groups, layer.Columns));
         await context.WriteValuesAsync(Roles.Hessian, sum.ToHessian(spec.Samples), inputs.CancellationToken);
         await context.WriteValuesAsync(Roles.Weights, LayerMatrix.Read(layer), inputs.CancellationToken);
         return new UnitMetrics();

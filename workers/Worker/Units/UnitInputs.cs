@@ -23,6 +23,9 @@ internal sealed class UnitInputs(WorkUnit unit, IUnitContext context, Cancellati
 
     public ValueTask<ReadOnlyMemory<byte>> BytesAsync(string role) => BytesAsync(Single(role));
 
+    /// <summary>The content of a blob that is an input of this unit alone.</summary>
+    public ValueTask<ReadOnlyMemory<byte>> BytesOnceAsync(BlobRef blob) => context.ReadOnceAsync(blob, cancellationToken);
+
     /// <summary>A model, its weights in blobs of their own not read before they are looked at. A written model's lie together in <see cref="Roles.ModelData"/>.</summary>
     public async Task<OnnxModel> ModelAsync(BlobRef blob) => ModelPreparation.Load((await BytesAsync(blob)).Span, Roles.Model, location => Weights(blob, location));
 
