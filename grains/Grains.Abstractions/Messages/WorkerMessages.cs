@@ -19,7 +19,11 @@ public sealed record WorkerDevice(string Class, string Name, long? MemoryBytes);
 /// <summary>What a server asks of a worker.</summary>
 /// <param name="HeartbeatEvery">How often leases are to be renewed.</param>
 /// <param name="Store">How a worker reads and writes blobs: <c>grants</c>, or <c>shared</c> where it opens the store itself.</param>
-public sealed record WorkerTerms(TimeSpan HeartbeatEvery, string Store);
+public sealed record WorkerTerms(TimeSpan HeartbeatEvery, string Store)
+{
+    /// <summary>How long a request for units may wait at the server; a worker waits longer for its answer.</summary>
+    public TimeSpan LongPoll { get; init; } = TimeSpan.FromSeconds(20);
+}
 
 /// <summary>Asks for the right to read inputs and create outputs of a unit whose lease the worker holds.</summary>
 /// <param name="Reads">Names of blobs; only inputs of the unit are granted.</param>

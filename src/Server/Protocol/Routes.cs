@@ -1,3 +1,5 @@
+using Orchestrator.Grains.Abstractions;
+
 namespace Orchestrator.Server.Protocol;
 
 /// <summary>Paths of the API. The tenant is never part of one: it comes from the key that a caller shows.</summary>
@@ -36,18 +38,18 @@ public static class Routes
     /// <summary>GET: the bytes of the best valid model; <c>?data=true</c> its large weights.</summary>
     public static string Model(string id) => $"{Jobs}/{id}/model";
 
-    /// <summary>POST <see cref="Grains.Abstractions.Messages.LeaseRequest"/>; answers <see cref="Grains.Abstractions.Messages.Lease"/>s, after a while with none.</summary>
-    public const string Lease = "/v1/worker/leases";
+    /// <inheritdoc cref="WorkerRoutes.Leases"/>
+    public const string Lease = WorkerRoutes.Leases;
 
-    /// <summary>POST <see cref="Grains.Abstractions.Messages.Heartbeat"/>; answers the renewed epochs.</summary>
-    public const string Heartbeat = "/v1/worker/heartbeats";
+    /// <inheritdoc cref="WorkerRoutes.Heartbeats"/>
+    public const string Heartbeat = WorkerRoutes.Heartbeats;
 
-    /// <summary>POST <see cref="Grains.Abstractions.Messages.Completion"/>; answers whether it was accepted.</summary>
-    public const string Complete = "/v1/worker/completions";
+    /// <inheritdoc cref="WorkerRoutes.Completions"/>
+    public const string Complete = WorkerRoutes.Completions;
 
-    /// <summary>POST <see cref="Grains.Abstractions.Messages.WorkerRegistration"/>; answers <see cref="Grains.Abstractions.Messages.WorkerTerms"/>. DELETE under its name: it drains.</summary>
-    public const string Register = "/v1/worker/registrations";
+    /// <inheritdoc cref="WorkerRoutes.Registrations"/>
+    public const string Register = WorkerRoutes.Registrations;
 
-    /// <summary>POST <see cref="Grains.Abstractions.Messages.GrantRequest"/>; answers <see cref="Grains.Abstractions.Messages.BlobGrant"/>s.</summary>
-    public const string Grants = "/v1/worker/grants";
+    /// <inheritdoc cref="WorkerRoutes.Grants"/>
+    public const string Grants = WorkerRoutes.Grants;
 }
