@@ -165,8 +165,7 @@ public sealed class FileBlobStore : IBlobStore
             {
                 _storage.Before(StorageStep.WriteFile, temporary);
                 await write(stream, cancellationToken);
-                _storage.Before(StorageStep.FlushFile, temporary);
-                stream.Flush(flushToDisk: true);
+                _storage.FlushFile(stream, temporary);
             }
 
             var folder = Path.GetDirectoryName(path)!;

@@ -47,8 +47,15 @@ internal partial class StableStorage
         return !failed;
     }
 
+    /// <summary>Makes a file's content durable.</summary>
+    public virtual void FlushFile(FileStream file, string path)
+    {
+        Before(StorageStep.FlushFile, path);
+        file.Flush(flushToDisk: true);
+    }
+
     /// <summary>Makes the entries of a folder durable.</summary>
-    public void FlushFolder(string folder)
+    public virtual void FlushFolder(string folder)
     {
         Before(StorageStep.FlushFolder, folder);
         // Windows journals folder entries itself and offers no call for it.
