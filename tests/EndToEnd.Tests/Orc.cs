@@ -21,6 +21,21 @@ internal static class Orc
         return new OrcResult(process.ExitCode, await output, await errors);
     }
 
+    /// <summary>A script of bash that starts the command as <c>$ORC</c>.</summary>
+    /// <param name="inside">Command and arguments that bash is started with, if any.</param>
+    public static async Task<OrcResult> RunScriptAsync(string folder, string script, IReadOnlyList<string>? inside = null, params string[] arguments)
+    {
+        string[] words = [.. inside ?? [], "bash", "-euo", "pipefail", "-c", script, "bash", .. arguments];
+        var start = new ProcessStartInfo(words[0], words[1..]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["ORC"] = Executable;
+        using var process = Process.Start(start) ?? throw new InvalidOperationException($"{words[0]} did not start.");
+        using var patience = new CancellationTokenSource(s_patience);
+        var output = process.StandardOutput.ReadToEndAsync(patience.Token);
+        var errors = process.StandardError.ReadToEndAsync(patience.Token);
+        await process.WaitForExitAsync(patience.Token);
+        return new OrcResult(process.ExitCode, await output, await errors);
+    }
+
     public static Process Start(string folder, params string[] arguments)
     {
         var start = new ProcessStartInfo(Executable, arguments)

@@ -21,12 +21,12 @@ public sealed class FileBlobStore : IBlobStore
     private readonly StableStorage _storage;
     private readonly ConcurrentDictionary<string, bool> _folders = new(StringComparer.Ordinal);
 
-    private FileBlobStore(string root, StableStorage storage)
+    private FileBlobStore(string root, TimeProvider clock, StableStorage storage)
     {
         _root = root;
         _storage = storage;
         _temporary = Path.Combine(root, TemporaryFolder);
-        _heads = new FileHeads(this);
+        _heads = new FileHeads(this, clock);
     }
 
     /// <summary>Opens the store, creating its folder where there is none.</summary>
@@ -34,7 +34,7 @@ public sealed class FileBlobStore : IBlobStore
     public static FileBlobStore Open(string folder, TimeProvider clock) => Open(folder, clock, new StableStorage());
 
     /// <summary>Opens a store that is there, to look at or clean up: needs no right to write before something is written.</summary>
-    public static FileBlobStore OpenExisting(string folder) => new(Path.GetFullPath(folder), new StableStorage());
+    public static FileBlobStore OpenExisting(string folder) => new(Path.GetFullPath(folder), TimeProvider.System, new StableStorage());
 
     /// <param name="storage">What is done to files, step by step; tests stop it between two steps.</param>
     internal static FileBlobStore Open(string folder, TimeProvider clock, StableStorage storage)
@@ -43,7 +43,7 @@ public sealed class FileBlobStore : IBlobStore
         CheckWritable(root);
         try
         {
-            var store = new FileBlobStore(root, storage);
+            var store = new FileBlobStore(root, clock, storage);
             store.EnsureFolder(store._temporary);
             FileLeftovers.Delete(store._temporary, clock.GetUtcNow() - FileLeftovers.AbandonedAfter, dryRun: false);
             return store;
@@ -80,7 +80,7 @@ public sealed class FileBlobStore : IBlobStore
     {
         BlobName.Check(name);
         if (BlobName.IsHead(name))
-            return await FileHeads.ReadAsync(PathOf(name), cancellationToken);
+            return await ToldAsync(PathOf(name), path => FileHeads.ReadAsync(path, cancellationToken));
         return await ReadFileAsync(PathOf(name), cancellationToken) is { } content ? new Blob(content, BlobETag) : null;
     }
 
@@ -94,6 +94,10 @@ public sealed class FileBlobStore : IBlobStore
         catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
         {
             return Task.FromResult<Stream?>(null);
+        }
+        catch (Exception cause) when (StorageFailure.Of(cause, PathOf(name)) is { } failure)
+        {
+            throw failure;
         }
     }
 
@@ -118,7 +122,7 @@ public sealed class FileBlobStore : IBlobStore
     public Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken)
     {
         BlobName.Check(name, head: true);
-        return _heads.ReplaceAsync(PathOf(name), content, etag, cancellationToken);
+        return ToldAsync(PathOf(name), path => _heads.ReplaceAsync(path, content, etag, cancellationToken));
     }
 
     public Task DeleteAsync(string name, CancellationToken cancellationToken)
@@ -142,13 +146,13 @@ public sealed class FileBlobStore : IBlobStore
     {
         // Whole segments of the prefix name the folder to walk; the rest is compared.
         var above = prefix[..(prefix.LastIndexOf('/') + 1)];
-        foreach (var entry in FileListing.Walk(Path.Combine(_root, above), above, prefix))
+        var folder = Path.Combine(_root, above);
+        using var entries = FileListing.Walk(folder, above, prefix).GetEnumerator();
+        while (await ToldAsync(folder, _ => Task.FromResult(entries.MoveNext())))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            yield return entry;
+            yield return entries.Current;
         }
-
-        await Task.CompletedTask;
     }
 
     /// <summary>Deletes unfinished files of processes that were killed.</summary>
@@ -193,6 +197,19 @@ public sealed class FileBlobStore : IBlobStore
         catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
+        }
+        catch (Exception cause) when (StorageFailure.Of(cause, path) is { } failure)
+        {
+            throw failure;
+        }
+    }
+
+    /// <summary>Runs something with a path; what the file system says comes with that path in words.</summary>
+    private static async Task<T> ToldAsync<T>(string path, Func<string, Task<T>> run)
+    {
+        try
+        {
+            return await run(path);
         }
         catch (Exception cause) when (StorageFailure.Of(cause, path) is { } failure)
         {

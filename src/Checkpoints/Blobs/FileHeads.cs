@@ -3,13 +3,20 @@ using System.Globalization;
 namespace Orchestrator.Checkpoints.Blobs;
 
 /// <summary>Heads as folders of numbered versions; the highest number is the current one.</summary>
-internal sealed class FileHeads(FileBlobStore store)
+/// <remarks>
+/// A writer that slept may create a number that was cleaned up meanwhile; its version is never the highest, so nobody reads it. Since
+/// no young version is cleaned up, only one that slept for long need ask itself whether it is such a writer.
+/// </remarks>
+internal sealed class FileHeads(FileBlobStore store, TimeProvider clock)
 {
-    /// <summary>
-    /// Old versions kept. A writer that slept may create a number that was cleaned up meanwhile; its version is never the highest, so
-    /// nobody reads it, and it learns so by seeing that the highest is at least this far ahead.
-    /// </summary>
+    /// <summary>Old versions that stay, whatever their age.</summary>
     private const int Kept = 16;
+
+    /// <summary>Younger versions stay.</summary>
+    private static readonly TimeSpan s_settled = TimeSpan.FromHours(1);
+
+    /// <summary>A replacement that took no longer met no number that was cleaned up, even where clocks differ by as much.</summary>
+    private static readonly TimeSpan s_certain = s_settled / 2;
 
     private const string NumberFormat = "D12";
 
@@ -27,18 +34,29 @@ internal sealed class FileHeads(FileBlobStore store)
 
     public async Task<string?> ReplaceAsync(string folder, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken)
     {
+        var begun = clock.GetTimestamp();
         var current = Highest(folder);
         if ((current is { } c ? ETagOf(c) : null) != etag)
             return null;
         var next = (current ?? 0) + 1;
         if (!await store.CreateFileAsync(VersionPath(folder, next), (stream, token) => stream.WriteAsync(content, token).AsTask(), cancellationToken))
             return null;
-        var highest = Highest(folder) ?? next;
-        if (highest >= next + Kept)
+        // The number was free because others had it and cleaned it up, or they went on from ours: nobody can tell.
+        if (clock.GetElapsedTime(begun) >= s_certain && (Highest(folder) ?? next) >= next + Kept)
             return null;
-        for (var old = next - Kept; old > 0 && File.Exists(VersionPath(folder, old)); old--)
-            File.Delete(VersionPath(folder, old));
+        CleanUp(folder, next);
         return ETagOf(next);
+    }
+
+    private void CleanUp(string folder, long newest)
+    {
+        var settled = (clock.GetUtcNow() - s_settled).UtcDateTime;
+        foreach (var old in Versions(folder).Where(version => version <= newest - Kept).Order().Select(version => VersionPath(folder, version)))
+        {
+            if (File.GetLastWriteTimeUtc(old) > settled)
+                break;
+            File.Delete(old);
+        }
     }
 
     public static void Delete(string folder, StableStorage storage)

@@ -21,6 +21,7 @@ public sealed record StoreRetryOptions(int Retries, TimeSpan Delay, TimeSpan Max
 public sealed class RetryingBlobStore : IBlobStore
 {
     // What the operating system says when no later try of the same write would fare better, until a person makes room.
+    private const int FileTooLarge = 27;
     private const int NoSpace = 28;
     private const int ReadOnly = 30;
     private const int QuotaExceeded = 122;
@@ -85,7 +86,7 @@ public sealed class RetryingBlobStore : IBlobStore
         }
     }
 
-    private static bool IsTransient(IOException cause) => cause.HResult is not (NoSpace or ReadOnly or QuotaExceeded);
+    private static bool IsTransient(IOException cause) => cause.HResult is not (FileTooLarge or NoSpace or ReadOnly or QuotaExceeded);
 
     private async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {

@@ -7,6 +7,7 @@ internal static class StorageFailure
     private const int AccessDenied = 13;
     private const int TooManyInSystem = 23;
     private const int TooManyOpen = 24;
+    private const int FileTooLarge = 27;
     private const int NoSpace = 28;
     private const int ReadOnly = 30;
     private const int Quota = 122;
@@ -16,11 +17,17 @@ internal static class StorageFailure
     /// <returns>Null for exceptions that are none of a file system's, and for those that say it already.</returns>
     public static IOException? Of(Exception cause, string path)
     {
-        if (cause is not (IOException or UnauthorizedAccessException) || cause is StoreException)
+        if (!IsOfFileSystem(cause) || cause is StoreException)
             return null;
-        var code = cause is UnauthorizedAccessException ? (cause.InnerException?.HResult is ReadOnly ? ReadOnly : AccessDenied) : cause.HResult;
+        var code = cause switch
+        {
+            UnauthorizedAccessException => cause.InnerException?.HResult is ReadOnly ? ReadOnly : AccessDenied,
+            IOException => cause.HResult,
+            _ => FileTooLarge,
+        };
         var (what, remedy) = code switch
         {
+            FileTooLarge => ("a file may not grow that large", "Raise the limit (ulimit -f) or choose a file system that holds larger files"),
             NoSpace => ("there is no space left on the disk", "Free some space or choose another disk"),
             Quota => ("the disk quota is used up", "Free some space or raise the quota"),
             ReadOnly => ("the file system is read-only", "Make it writable"),
@@ -30,6 +37,10 @@ internal static class StorageFailure
         };
         return new StoreException($"The store failed at '{path}': {what}. {remedy}, {Again}.", code, cause);
     }
+
+    /// <summary>.NET tells of a file that reached its greatest size (EFBIG) with an argument that nobody gave.</summary>
+    private static bool IsOfFileSystem(Exception cause) =>
+        cause is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
 }
 
 /// <summary>The store cannot be read or written: path, cause and remedy.</summary>

@@ -82,18 +82,82 @@ public sealed class FileBlobStoreTests : BlobStoreContract, IDisposable
     }
 
     [Fact]
-    public async Task Old_versions_of_a_head_are_cleaned_up_and_a_writer_who_slept_through_it_is_refused()
+    public async Task Old_versions_of_a_head_are_cleaned_up_once_they_are_old()
     {
         const string Head = "local/x.head";
         const int Versions = 60;
-        const int MostKept = 20;
-        var stale = await _store.ReplaceAsync(Head, new byte[] { 0 }, null, CancellationToken.None);
-        var current = stale;
-        for (byte i = 1; i < Versions; i++)
-            current = await _other.ReplaceAsync(Head, new[] { i }, current, CancellationToken.None);
+        const int MostKept = 17;
+        var clock = new ManualClock(DateTimeOffset.UtcNow);
+        var store = FileBlobStore.Open(_folder, clock);
+        var current = await ReplaceAsync(store, Head, Versions, null);
+        Assert.Equal(Versions, VersionsOf("x.head").Length);
+        clock.Advance(TimeSpan.FromHours(2));
+        current = await ReplaceAsync(store, Head, 1, current);
 
-        Assert.InRange(Directory.GetFiles(Path.Combine(_folder, "local", "x.head")).Length, 1, MostKept);
-        Assert.Null(await _store.ReplaceAsync(Head, new byte[] { 255 }, stale, CancellationToken.None));
-        Assert.Equal([Versions - 1], (await _store.ReadAsync(Head, CancellationToken.None))!.Content.ToArray());
+        Assert.Equal(MostKept - 1, VersionsOf("x.head").Length);
+        Assert.Equal([1], (await _store.ReadAsync(Head, CancellationToken.None))!.Content.ToArray());
+        Assert.NotNull(await ReplaceAsync(_other, Head, 1, current));
+    }
+
+    /// <summary>Between its link and its last look others may have gone on from it by any number of versions.</summary>
+    [Fact]
+    public async Task A_replacement_that_many_others_went_on_from_is_none_that_failed()
+    {
+        const string Head = "local/x.head";
+        const int Others = 40;
+        var first = await ReplaceAsync(_store, Head, 1, null);
+        string? last = null;
+        var slow = FileBlobStore.Open(_folder, TimeProvider.System, new PausingStorage(() => last = ReplaceAsync(_other, Head, Others, "2").GetAwaiter().GetResult()));
+
+        var replaced = await slow.ReplaceAsync(Head, new byte[] { 7 }, first, CancellationToken.None);
+
+        Assert.NotNull(last);
+        Assert.NotNull(replaced);
+        Assert.Equal(last, (await _store.ReadAsync(Head, CancellationToken.None))!.ETag);
+    }
+
+    [Fact]
+    public async Task A_writer_that_slept_until_its_number_was_cleaned_up_is_refused_and_nobody_reads_its_version()
+    {
+        const string Head = "local/x.head";
+        const int Others = 40;
+        var clock = new ManualClock(DateTimeOffset.UtcNow);
+        var later = FileBlobStore.Open(_folder, clock);
+        var first = await ReplaceAsync(_store, Head, 1, null);
+        var slept = false;
+        var slow = FileBlobStore.Open(_folder, clock, new PausingStorage(
+            () =>
+            {
+                if (slept)
+                    return;
+                slept = true;
+                var current = ReplaceAsync(_other, Head, Others, first).GetAwaiter().GetResult();
+                clock.Advance(TimeSpan.FromHours(2));
+                ReplaceAsync(later, Head, 1, current).GetAwaiter().GetResult();
+            },
+            StorageStep.CreateFile));
+
+        Assert.Null(await slow.ReplaceAsync(Head, new byte[] { 7 }, first, CancellationToken.None));
+
+        Assert.Equal([1], (await _store.ReadAsync(Head, CancellationToken.None))!.Content.ToArray());
+    }
+
+    private static async Task<string?> ReplaceAsync(FileBlobStore store, string head, int times, string? etag)
+    {
+        for (var i = 0; i < times; i++)
+            etag = await store.ReplaceAsync(head, new byte[] { 1 }, etag, CancellationToken.None) ?? throw new InvalidOperationException("Another was faster.");
+        return etag;
+    }
+
+    private string[] VersionsOf(string head) => Directory.GetFiles(Path.Combine(_folder, "local", head));
+
+    /// <summary>Does something before a step; by default between the link of a file and its end.</summary>
+    private sealed class PausingStorage(Action pause, StorageStep at = StorageStep.Delete) : StableStorage
+    {
+        public override void Before(StorageStep step, string path)
+        {
+            if (step == at)
+                pause();
+        }
     }
 }

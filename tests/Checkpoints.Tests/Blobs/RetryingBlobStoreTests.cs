@@ -60,15 +60,66 @@ public sealed class RetryingBlobStoreTests
         Assert.Equal(1, asked);
     }
 
-    [Fact]
-    public async Task A_listing_that_breaks_off_goes_on_behind_what_was_seen()
+    public static TheoryData<StoreFault, int> Listings
     {
+        get
+        {
+            var data = new TheoryData<StoreFault, int>();
+            for (var broken = 1; broken <= Retries; broken++)
+            {
+                data.Add(StoreFault.Fail, broken);
+                data.Add(StoreFault.LoseAnswer, broken);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Listings))]
+    public async Task A_listing_that_fails_at_once_or_in_its_middle_misses_nothing_and_repeats_nothing(StoreFault fault, int broken)
+    {
+        const int Count = 9;
         var inner = new MemoryBlobStore();
-        string[] names = ["t/a", "t/b", "t/c", "t/d"];
+        string[] names = [.. Enumerable.Range(0, Count).Select(i => $"t/{i}")];
         foreach (var name in names)
             await inner.CreateAsync(name, new byte[1], CancellationToken.None);
+        var faulty = new FaultyBlobStore(inner, (n, operation, _) => operation == "list" && n < broken ? fault : StoreFault.None);
 
-        Assert.Equal(names, await Retrying(new BreakingList(inner, after: 2)).NamesAsync("t/"));
+        Assert.Equal(names, await Retrying(faulty).NamesAsync("t/"));
+        Assert.Equal(broken + 1, faulty.Operations);
+    }
+
+    [Fact]
+    public async Task A_listing_that_fails_for_good_is_told_and_not_taken_for_its_end()
+    {
+        var inner = new MemoryBlobStore();
+        foreach (var name in (string[])["t/a", "t/b"])
+            await inner.CreateAsync(name, new byte[1], CancellationToken.None);
+
+        foreach (var fault in (StoreFault[])[StoreFault.Fail, StoreFault.LoseAnswer])
+            await Assert.ThrowsAsync<IOException>(() => Retrying(new FaultyBlobStore(inner, (_, _, _) => fault)).NamesAsync("t/"));
+    }
+
+    [Fact]
+    public async Task What_is_created_or_deleted_while_a_listing_is_tried_again_may_be_missed_and_nothing_else()
+    {
+        var inner = new MemoryBlobStore();
+        foreach (var name in (string[])["t/a", "t/c", "t/e", "t/g"])
+            await inner.CreateAsync(name, new byte[1], CancellationToken.None);
+        var names = new List<string>();
+
+        await foreach (var entry in Retrying(new FaultyBlobStore(inner, (n, _, _) => n == 0 ? StoreFault.LoseAnswer : StoreFault.None)).ListAsync("t/", CancellationToken.None))
+        {
+            names.Add(entry.Name);
+            if (entry.Name != "t/c")
+                continue;
+            await inner.DeleteAsync("t/c", CancellationToken.None);
+            await inner.CreateAsync("t/b", new byte[1], CancellationToken.None);
+            await inner.CreateAsync("t/d", new byte[1], CancellationToken.None);
+        }
+
+        Assert.Equal(["t/a", "t/c", "t/d", "t/e", "t/g"], names);
     }
 
     [Fact]
@@ -97,38 +148,5 @@ public sealed class RetryingBlobStoreTests
             Waits.Add(dueTime);
             return System.CreateTimer(callback, state, TimeSpan.Zero, period);
         }
-    }
-
-    /// <summary>Breaks the first listing off after some entries.</summary>
-    private sealed class BreakingList(MemoryBlobStore inner, int after) : IBlobStore
-    {
-        private bool _broke;
-
-        public async IAsyncEnumerable<BlobEntry> ListAsync(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-        {
-            var left = after;
-            await foreach (var entry in inner.ListAsync(prefix, cancellationToken))
-            {
-                if (left-- == 0 && !_broke)
-                {
-                    _broke = true;
-                    throw new IOException("The connection broke.");
-                }
-
-                yield return entry;
-            }
-        }
-
-        public Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken) => inner.ReadAsync(name, cancellationToken);
-
-        public Task<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken) => inner.OpenReadAsync(name, cancellationToken);
-
-        public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => inner.CreateAsync(name, content, cancellationToken);
-
-        public Task<bool> CreateAsync(string name, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) => inner.CreateAsync(name, write, cancellationToken);
-
-        public Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken) => inner.ReplaceAsync(name, content, etag, cancellationToken);
-
-        public Task DeleteAsync(string name, CancellationToken cancellationToken) => inner.DeleteAsync(name, cancellationToken);
     }
 }
