@@ -43,7 +43,7 @@ public sealed class TornBlobTests
     public async Task A_state_cut_at_any_byte_is_counted_anew_and_a_generation_is_refused()
     {
         var sound = new MemoryBlobStore();
-        await new GrainStateStore(sound, Tenant).UpdateAsync<Counter>("g", old => new Counter((old?.Value ?? 0) + 5), CancellationToken.None);
+        await new GrainStateStore(sound, "writer").UpdateAsync<Counter>(Tenant, "g", old => new Counter((old?.Value ?? 0) + 5), CancellationToken.None);
         await new CheckpointStore(sound).BeginFreshAsync(Tenant, "job", CancellationToken.None);
         var (state, generation) = (BlobNames.GrainState(Tenant, "g"), BlobNames.GenerationHead(Tenant, "job"));
         foreach (var name in new[] { state, generation })
@@ -55,7 +55,7 @@ public sealed class TornBlobTests
                 await store.ReplaceAsync(name, content[..length], null, CancellationToken.None);
                 if (name == state)
                 {
-                    var counted = await new GrainStateStore(store, Tenant).UpdateAsync<Counter>("g", old => new Counter((old?.Value ?? 0) + 1), CancellationToken.None);
+                    var counted = await new GrainStateStore(store, "writer").UpdateAsync<Counter>(Tenant, "g", old => new Counter((old?.Value ?? 0) + 1), CancellationToken.None);
                     Assert.Equal(1, counted.Value);
                     continue;
                 }
