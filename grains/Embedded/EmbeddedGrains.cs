@@ -99,6 +99,12 @@ internal sealed class EmbeddedSchedulerGrain(Activation<ISchedulerGrain> activat
     public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.AcknowledgeAsync(epochs, cancellationToken));
 
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.DescribeAsync(question, cancellationToken));
+
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) =>
+        activation.TurnAsync(g => g.FindLeaseAsync(worker, epoch, cancellationToken));
+
     public Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken) =>
         activation.InterleaveAsync(g => g.LeaseAsync(request, cancellationToken));
 

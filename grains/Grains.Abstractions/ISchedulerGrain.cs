@@ -14,4 +14,10 @@ public interface ISchedulerGrain : IWorkerScheduler
 
     /// <summary>The owner has dealt with ended attempts; it is told of those that ended meanwhile.</summary>
     public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken);
+
+    /// <summary>What is leased and what waits.</summary>
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken);
+
+    /// <returns>The unit of a live lease; null where it has ended or is another worker's.</returns>
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken);
 }

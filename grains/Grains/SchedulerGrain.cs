@@ -82,7 +82,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         // A coordinator that slept must not bring leases back that ended meanwhile.
         Expire();
         var until = Now() + options.Duration;
-        Epoch[] renewed = [.. heartbeat.Attempts.Select(a => a.Epoch).Where(epoch => _table.Renew(heartbeat.Worker, epoch, until))];
+        Epoch[] renewed = [.. heartbeat.Attempts.Where(a => _table.Renew(heartbeat.Worker, a.Epoch, a.Fraction, until)).Select(a => a.Epoch)];
         return Task.FromResult<IReadOnlyList<Epoch>>(renewed);
     }
 
@@ -96,16 +96,37 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         return Task.FromResult(true);
     }
 
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken)
+    {
+        LeaseTable.Standing[] leased = [.. _table.InWork().Where(Asked)];
+        LeaseTable.Standing[] waiting = [.. _table.Waiting().Where(Asked)];
+        return Task.FromResult(new ScheduleStanding(leased.Length, waiting.Length, [.. leased.Concat(waiting).Take(question.Most).Select(View)]));
+
+        bool Asked(LeaseTable.Standing unit) => (question.Tenant ?? unit.Offer.Tenant) == unit.Offer.Tenant && (question.Job ?? unit.Offer.Job) == unit.Offer.Job;
+    }
+
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken)
+    {
+        Expire();
+        return Task.FromResult(_table.Find(worker, epoch) is { } offer ? LeaseOf(offer, epoch) : null);
+    }
+
+    private Lease LeaseOf(UnitOffer offer, Epoch epoch) => new(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration);
+
+    private ScheduledUnit View(LeaseTable.Standing unit) => new(
+        unit.Offer.Tenant, unit.Offer.Job, unit.Offer.Unit.Id, unit.Offer.Unit.Profile,
+        unit.Worker is null ? null : new LeaseStanding(unit.Worker, unit.Epoch, unit.Fraction, Now() - unit.Since));
+
     private List<Lease> Take(LeaseRequest request)
     {
         var leases = new List<Lease>();
         while (leases.Count < request.Max)
         {
             var epoch = new Epoch(_term, _counter + 1);
-            if (_table.Take(request.Worker, request.Profiles, epoch, Now() + options.Duration) is not { } offer)
+            if (_table.Take(request.Worker, request.Profiles, epoch, Now(), Now() + options.Duration) is not { } offer)
                 break;
             _counter++;
-            leases.Add(new Lease(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration));
+            leases.Add(LeaseOf(offer, epoch));
         }
 
         return leases;

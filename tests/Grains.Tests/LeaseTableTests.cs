@@ -71,11 +71,11 @@ public sealed class LeaseTableTests
         _table.Offer(Offer("a", "1"));
         Take();
 
-        Assert.False(_table.Renew("stranger", new Epoch(1, 1), s_lease * 2));
-        Assert.True(_table.Renew("worker", new Epoch(1, 1), s_lease * 2));
+        Assert.False(_table.Renew("stranger", new Epoch(1, 1), 0, s_lease * 2));
+        Assert.True(_table.Renew("worker", new Epoch(1, 1), 0, s_lease * 2));
         Assert.Empty(_table.Expire(s_lease * 2 - TimeSpan.FromTicks(1)));
         Assert.Equal([new Epoch(1, 1)], _table.Expire(s_lease * 2).Select(e => e.Epoch));
-        Assert.False(_table.Renew("worker", new Epoch(1, 1), s_lease * 3));
+        Assert.False(_table.Renew("worker", new Epoch(1, 1), 0, s_lease * 3));
         Assert.Null(_table.End(new Epoch(1, 1)));
     }
 
@@ -96,7 +96,7 @@ public sealed class LeaseTableTests
     }
 
     private string? Take(string profile = "cpu") =>
-        _table.Take("worker", [profile], new Epoch(1, ++_counter), s_lease) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
+        _table.Take("worker", [profile], new Epoch(1, ++_counter), TimeSpan.Zero, s_lease) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
 
     private string? Untake()
     {

@@ -102,6 +102,35 @@ public sealed class SchedulerGrainTests
     }
 
     [Fact]
+    public async Task What_is_leased_and_what_waits_is_told_to_those_who_ask()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1"), Offer("2"), Offer("3")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        await scheduler.HeartbeatAsync(new Heartbeat("worker", [new(lease.Epoch, 0.25)]), CancellationToken.None);
+
+        var standing = await scheduler.DescribeAsync(new ScheduleQuestion("local", null, 2), CancellationToken.None);
+
+        Assert.Equal((1, 2), (standing.Leased, standing.Waiting));
+        Assert.Equal([new LeaseStanding("worker", lease.Epoch, 0.25, TimeSpan.FromSeconds(5)), null], standing.Units.Select(u => u.Lease));
+        Assert.Equal(0, (await scheduler.DescribeAsync(new ScheduleQuestion("other", null, 2), CancellationToken.None)).Waiting);
+    }
+
+    [Fact]
+    public async Task A_live_lease_is_found_by_its_holder_only()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1")], CancellationToken.None);
+        var lease = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+
+        Assert.Equal(lease, await scheduler.FindLeaseAsync("worker", lease.Epoch, CancellationToken.None));
+        Assert.Null(await scheduler.FindLeaseAsync("stranger", lease.Epoch, CancellationToken.None));
+        _clock.Advance(s_options.Duration);
+        Assert.Null(await scheduler.FindLeaseAsync("worker", lease.Epoch, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_withdrawn_units_result_is_refused()
     {
         var (scheduler, _) = await ActivateAsync();

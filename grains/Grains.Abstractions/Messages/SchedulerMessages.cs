@@ -37,4 +37,21 @@ public sealed record Heartbeat(string Worker, IReadOnlyList<AttemptProgress> Att
 /// <param name="Fraction">0 to 1.</param>
 public sealed record AttemptProgress(Epoch Epoch, double Fraction);
 
+/// <param name="Tenant">Null for all tenants.</param>
+/// <param name="Job">Null for all jobs of the tenant.</param>
+/// <param name="Most">Units to name.</param>
+public sealed record ScheduleQuestion(string? Tenant, string? Job, int Most);
+
+/// <param name="Leased">All that are leased, named or not.</param>
+/// <param name="Waiting">All that wait for a worker, named or not.</param>
+/// <param name="Units">Leased ones first, oldest lease first; then waiting ones.</param>
+public sealed record ScheduleStanding(int Leased, int Waiting, IReadOnlyList<ScheduledUnit> Units);
+
+/// <param name="Lease">Null while it waits.</param>
+public sealed record ScheduledUnit(string Tenant, string Job, string Unit, string Profile, LeaseStanding? Lease);
+
+/// <param name="Fraction">0 to 1, as the last heartbeat told.</param>
+/// <param name="Age">Since it was granted.</param>
+public sealed record LeaseStanding(string Worker, Epoch Epoch, double Fraction, TimeSpan Age);
+
 public sealed record AttemptEnd(UnitOwner Owner, WorkUnit Unit, Epoch Epoch, Outcome Outcome);

@@ -17,6 +17,15 @@ internal sealed class LeaseTable
 
     public int Leased => _leased.Count;
 
+    /// <summary>What is leased, oldest lease first.</summary>
+    public IEnumerable<Standing> InWork() => _leased.Select(l => l.Value.Stand());
+
+    /// <summary>What waits of all jobs, in the order in which each job's units will be leased.</summary>
+    public IEnumerable<Standing> Waiting() => _turns.SelectMany(turn => _queues[turn]).Where(entry => !entry.IsDropped).Select(entry => entry.Stand());
+
+    /// <returns>Null where the lease has ended or belongs to another worker.</returns>
+    public UnitOffer? Find(string worker, Epoch epoch) => _leased.TryGetValue(epoch, out var entry) && entry.Worker == worker ? entry.Offer : null;
+
     /// <returns>False where the same unit is offered or leased already.</returns>
     public bool Offer(UnitOffer offer)
     {
@@ -51,7 +60,7 @@ internal sealed class LeaseTable
 
     /// <summary>Leases the next unit that a worker of these profiles may run.</summary>
     /// <returns>Null where there is none.</returns>
-    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan until)
+    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan now, TimeSpan until)
     {
         for (var turn = _turns.First; turn is not null;)
         {
@@ -70,7 +79,7 @@ internal sealed class LeaseTable
                 _turns.Remove(turn);
                 _turns.AddLast(turn);
                 var entry = queue.Dequeue();
-                (entry.Worker, entry.Epoch, entry.Until) = (worker, epoch, until);
+                (entry.Worker, entry.Epoch, entry.Until, entry.Since) = (worker, epoch, until, now);
                 _leased[epoch] = entry;
                 return entry.Offer;
             }
@@ -82,11 +91,11 @@ internal sealed class LeaseTable
     }
 
     /// <returns>False where the lease has ended or belongs to another worker.</returns>
-    public bool Renew(string worker, Epoch epoch, TimeSpan until)
+    public bool Renew(string worker, Epoch epoch, double fraction, TimeSpan until)
     {
         if (!_leased.TryGetValue(epoch, out var entry) || entry.Worker != worker)
             return false;
-        entry.Until = until;
+        (entry.Until, entry.Fraction) = (until, fraction);
         return true;
     }
 
@@ -124,6 +133,10 @@ internal sealed class LeaseTable
 
     public readonly record struct Expired(UnitOffer Offer, Epoch Epoch, string Worker);
 
+    /// <param name="Worker">Null while it waits; the rest says nothing then.</param>
+    /// <param name="Since">When it was leased.</param>
+    public readonly record struct Standing(UnitOffer Offer, string? Worker, Epoch Epoch, double Fraction, TimeSpan Since);
+
     private sealed class Entry(UnitOffer offer)
     {
         public UnitOffer Offer { get; } = offer;
@@ -137,5 +150,11 @@ internal sealed class LeaseTable
         public Epoch Epoch { get; set; }
 
         public TimeSpan Until { get; set; }
+
+        public TimeSpan Since { get; set; }
+
+        public double Fraction { get; set; }
+
+        public Standing Stand() => new(Offer, Worker, Epoch, Fraction, Since);
     }
 }

@@ -17,6 +17,10 @@ internal sealed class WatchedScheduler(ISchedulerGrain inner, Witness witness, T
 
     public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => inner.AcknowledgeAsync(epochs, cancellationToken);
 
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => inner.DescribeAsync(question, cancellationToken);
+
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => inner.FindLeaseAsync(worker, epoch, cancellationToken);
+
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {
         var leases = await inner.LeaseAsync(request, cancellationToken);

@@ -24,6 +24,10 @@ internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProc
 
     public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => throw NotForWorkers();
 
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => throw NotForWorkers();
+
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => throw NotForWorkers();
+
     public Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken) =>
         CallAsync("lease", scheduler => scheduler.LeaseAsync(request, CancellationToken.None), s_longPoll, cancellationToken);
 
