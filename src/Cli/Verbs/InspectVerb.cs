@@ -39,7 +39,7 @@ internal static class InspectVerb
         if (!File.Exists(path))
             throw new InputException("model-not-found", path, Directory.Exists(path) ? "this is a folder" : "there is no such file", "Give the path of an ONNX model.");
         var (stamp, loaded) = SourceModel.Inspect(Path.GetFileName(path), path);
-        var outline = ModelOutlines.Of(loaded, stamp.Sha256, stamp.Bytes, batchNorm);
+        var outline = ModelOutlines.OfLast(loaded, stamp.Sha256, stamp.Bytes, batchNorm);
         return InspectResult.Of(stamp.File, outline, InspectEstimate.Of(outline, batchNorm, surroundings));
     }
 

@@ -12,23 +12,31 @@ public static class ModelOutlines
     /// <param name="digest">Hex SHA-256 of the model's bytes.</param>
     /// <param name="bytes">Size, external data included.</param>
     /// <param name="batchNorm">Layers are those of the prepared model: folding splits weights that several layers share.</param>
-    public static ModelOutline Of(OnnxModel model, string digest, long bytes, BatchNormMode batchNorm)
+    public static ModelOutline Of(OnnxModel model, string digest, long bytes, BatchNormMode batchNorm) => OfLast(model.Clone(), digest, bytes, batchNorm);
+
+    /// <summary>Of a model that nothing needs afterwards: it is prepared in place, since a copy of a graph of many nodes is as large as the graph.</summary>
+    /// <param name="model">Changed; not to be used afterwards.</param>
+    /// <inheritdoc cref="Of"/>
+    public static ModelOutline OfLast(OnnxModel model, string digest, long bytes, BatchNormMode batchNorm)
     {
-        var prepared = ModelPreparation.Prepare(model.Clone(), batchNorm);
+        TensorOutline[] inputs = [.. model.Graph.Inputs.Where(value => model.Graph.Initializer(value.Name) is null).Select(Outline)];
+        TensorOutline[] outputs = [.. model.Graph.Outputs.Select(Outline)];
+        var (opset, parameters) = (model.Opset, ModelPartition.Parameters(model));
+        var prepared = ModelPreparation.Prepare(model, batchNorm);
         var partition = ModelPartition.Of(prepared);
         return new ModelOutline
         {
             Digest = digest,
             Bytes = bytes,
-            Opset = model.Opset,
-            Inputs = [.. model.Graph.Inputs.Where(value => model.Graph.Initializer(value.Name) is null).Select(Outline)],
-            Outputs = [.. model.Graph.Outputs.Select(Outline)],
+            Opset = opset,
+            Inputs = inputs,
+            Outputs = outputs,
             Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name))],
             Blocks = [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)]))],
             Unsupported = [.. partition.Unsupported.Select(left => new UnsupportedNode(left.Node.Name, left.Node.OpType, left.Reason))],
             Norms = ChannelSites.Norms(prepared, partition.Shapes),
             LayerOutputs = ChannelSites.LayerOutputs(prepared, partition),
-            Parameters = ModelPartition.Parameters(model),
+            Parameters = parameters,
             Macs = partition.Layers.Sum(layer => Math.Max(layer.Macs, 0)),
         };
     }

@@ -19,7 +19,7 @@ internal static class ModelUnits
         var blob = inputs.Single(Roles.Model);
         var bytes = await inputs.BytesAsync(blob);
         var model = ModelPreparation.Load(bytes.Span, Roles.Model);
-        var outline = ModelOutlines.Of(model, blob.Sha256, blob.Length, spec.BatchNorm);
+        var outline = ModelOutlines.OfLast(model, blob.Sha256, blob.Length, spec.BatchNorm);
         await context.WriteAsync(Roles.Outline, JsonSerializer.SerializeToUtf8Bytes(outline, JsonSerializerOptions.Web), inputs.CancellationToken);
         return new UnitMetrics();
     }
