@@ -11,7 +11,7 @@ public sealed record FlushTrial(double Seconds, double BytesPerSecond)
     private const int LargeBytes = 8 << 20;
 
     /// <summary>The volume of a folder that need not exist yet. The files are deleted before they are written, so nothing is left even by a process that is killed.</summary>
-    /// <returns>Null where the volume cannot be written or is full.</returns>
+    /// <returns>Null where the volume cannot be written, is full or takes no file of that size.</returns>
     public static FlushTrial? Of(string folder, TimeProvider clock)
     {
         var existing = Path.GetFullPath(folder);
@@ -26,7 +26,7 @@ public sealed record FlushTrial(double Seconds, double BytesPerSecond)
         {
             return Measure(existing, clock);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        catch (Exception refused) when (StorageFailure.IsOfFileSystem(refused))
         {
             return null;
         }

@@ -39,7 +39,7 @@ internal static class StorageFailure
     }
 
     /// <summary>.NET tells of a file that reached its greatest size (EFBIG) with an argument that nobody gave.</summary>
-    private static bool IsOfFileSystem(Exception cause) =>
+    public static bool IsOfFileSystem(Exception cause) =>
         cause is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
 }
 
