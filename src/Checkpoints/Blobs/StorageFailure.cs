@@ -46,6 +46,6 @@ internal static class StorageFailure
 /// <summary>The store cannot be read or written: path, cause and remedy.</summary>
 public sealed class StoreException : IOException
 {
-    internal StoreException(string message, int code, Exception cause)
+    internal StoreException(string message, int code, Exception? cause)
         : base(message, cause) => HResult = code;
 }

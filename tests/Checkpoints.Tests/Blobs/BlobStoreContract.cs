@@ -1,5 +1,6 @@
 using System.Text;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.TestKit;
 using Orchestrator.TestKit.Stores;
 
 namespace Orchestrator.Checkpoints.Tests.Blobs;
@@ -18,7 +19,7 @@ public abstract class BlobStoreContract
     /// <summary>The same content through another process's eyes.</summary>
     protected abstract IBlobStore Other { get; }
 
-    [Fact]
+    [ContractFact]
     public async Task What_was_created_is_read_back_by_everyone()
     {
         Assert.True(await Store.CreateAsync(Name, s_one, CancellationToken.None));
@@ -27,7 +28,7 @@ public abstract class BlobStoreContract
         Assert.Equal(s_one.ToArray(), (await Other.ReadAsync(Name, CancellationToken.None))!.Content.ToArray());
     }
 
-    [Fact]
+    [ContractFact]
     public async Task What_is_not_there_reads_as_null()
     {
         Assert.Null(await Store.ReadAsync(Name, CancellationToken.None));
@@ -36,14 +37,14 @@ public abstract class BlobStoreContract
         Assert.Empty(await Store.NamesAsync(""));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task An_empty_blob_is_a_blob()
     {
         Assert.True(await Store.CreateAsync(Name, ReadOnlyMemory<byte>.Empty, CancellationToken.None));
         Assert.Equal(0, (await Store.ReadAsync(Name, CancellationToken.None))!.Content.Length);
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_name_is_created_once()
     {
         Assert.True(await Store.CreateAsync(Name, s_one, CancellationToken.None));
@@ -53,7 +54,7 @@ public abstract class BlobStoreContract
         Assert.Equal(s_one.ToArray(), (await Store.ReadAsync(Name, CancellationToken.None))!.Content.ToArray());
     }
 
-    [Fact]
+    [ContractFact]
     public async Task Of_many_who_create_a_name_at_once_exactly_one_wins_and_all_read_the_winner()
     {
         const int Rounds = 20;
@@ -70,7 +71,7 @@ public abstract class BlobStoreContract
         }
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_blob_whose_writer_fails_never_exists()
     {
         await Assert.ThrowsAsync<InvalidOperationException>(() => Store.CreateAsync(Name, async (stream, token) =>
@@ -84,7 +85,7 @@ public abstract class BlobStoreContract
         Assert.True(await Store.CreateAsync(Name, s_two, CancellationToken.None));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task Large_content_goes_through_streams_unchanged()
     {
         const int Length = (1 << 20) + 7;
@@ -103,7 +104,7 @@ public abstract class BlobStoreContract
         Assert.Equal(content, copy.ToArray());
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_head_is_replaced_only_by_those_who_saw_its_last_version()
     {
         var first = await Store.ReplaceAsync(Head, s_one, null, CancellationToken.None);
@@ -119,7 +120,7 @@ public abstract class BlobStoreContract
         Assert.Equal(s_two.ToArray(), read.Content.ToArray());
     }
 
-    [Fact]
+    [ContractFact]
     public async Task No_increment_of_a_head_is_lost_however_many_count_at_once()
     {
         const int Racers = 6;
@@ -139,7 +140,7 @@ public abstract class BlobStoreContract
         Assert.Equal(Racers * Each, BitConverter.ToInt32((await Store.ReadAsync(Head, CancellationToken.None))!.Content.Span));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task Deleted_names_are_gone_and_may_be_created_again()
     {
         await Store.CreateAsync(Name, s_one, CancellationToken.None);
@@ -153,7 +154,7 @@ public abstract class BlobStoreContract
         Assert.NotNull(await Store.ReplaceAsync(Head, s_two, null, CancellationToken.None));
     }
 
-    [Theory]
+    [ContractTheory]
     [InlineData("", new[] { "local/a/b.json", "local/a/c.head", "local/ab", "other/x" })]
     [InlineData("local/", new[] { "local/a/b.json", "local/a/c.head", "local/ab" })]
     [InlineData("local/a", new[] { "local/a/b.json", "local/a/c.head", "local/ab" })]
@@ -169,7 +170,7 @@ public abstract class BlobStoreContract
         Assert.Equal(expected, await Other.NamesAsync(prefix));
     }
 
-    [Theory]
+    [ContractTheory]
     [InlineData("")]
     [InlineData("/a")]
     [InlineData("a//b")]
@@ -186,14 +187,14 @@ public abstract class BlobStoreContract
         await Assert.ThrowsAsync<ArgumentException>(() => Store.ReadAsync(name, CancellationToken.None));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task Blobs_are_not_replaced_and_heads_are_not_created()
     {
         await Assert.ThrowsAsync<ArgumentException>(() => Store.ReplaceAsync(Name, s_one, null, CancellationToken.None));
         await Assert.ThrowsAsync<ArgumentException>(() => Store.CreateAsync(Head, s_one, CancellationToken.None));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_cancelled_write_changes_nothing()
     {
         var cancelled = new CancellationToken(canceled: true);
@@ -203,7 +204,7 @@ public abstract class BlobStoreContract
         Assert.Empty(await Store.NamesAsync(""));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task Folders_and_blobs_of_like_names_are_listed_in_ordinal_order()
     {
         string[] names = ["local/a", "local/a-b/x", "local/a.b", "local/a/x", "local/a/y/z", "local/a0", "local/b.head", "local/b/x"];
@@ -222,7 +223,7 @@ public abstract class BlobStoreContract
         Assert.Equal(["local/a/x", "local/a/y/z"], await Store.NamesAsync("local/a/"));
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_listing_while_others_create_and_delete_is_in_order_and_has_what_was_there_all_the_time()
     {
         const int Steady = 50;
@@ -248,7 +249,7 @@ public abstract class BlobStoreContract
         await changes;
     }
 
-    [Fact]
+    [ContractFact]
     public async Task A_listing_can_be_cancelled()
     {
         await Store.CreateAsync(Name, s_one, CancellationToken.None);
