@@ -23,6 +23,9 @@ public sealed class AzuriteServer : IAsyncDisposable
     /// <summary>Why it cannot run here; null where it can.</summary>
     public static string? Missing => s_main is null ? "the npm packages of tests/TestKit/Azurite are not installed: run .ci/install" : null;
 
+    /// <summary>As in production.</summary>
+    public static AzureStoreOptions Options { get; } = new(TimeProvider.System, Random.Shared.NextDouble);
+
     /// <summary>The account's key, made up when it started.</summary>
     public string Key { get; }
 
@@ -64,7 +67,7 @@ public sealed class AzuriteServer : IAsyncDisposable
     public Task<AzureBlobStore> OpenAsync(string container, AzureStoreOptions? options = null)
     {
         var address = Container(container);
-        return AzureBlobStore.OpenAsync(address, StoreCredential.Parse(Key, address, "test"), options ?? AzureStoreOptions.Default, create: true, CancellationToken.None);
+        return AzureBlobStore.OpenAsync(address, StoreCredential.Parse(Key, address, "test"), options ?? Options, create: true, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()

@@ -3,10 +3,9 @@ using Azure.Core.Pipeline;
 namespace Orchestrator.Checkpoints.Blobs.Azure;
 
 /// <summary>How patiently a store in the cloud is called. One call is one HTTP request.</summary>
-public sealed record AzureStoreOptions
+/// <param name="Random">For the jitter of waits; 0 to 1.</param>
+public sealed record AzureStoreOptions(TimeProvider Clock, Func<double> Random)
 {
-    public static AzureStoreOptions Default { get; } = new();
-
     /// <summary>Tries after the first and the waits between them: together more than a minute, so that a store that is away for one is waited for.</summary>
     public StoreRetryOptions Retry { get; init; } = new(9, TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(20));
 
@@ -27,9 +26,4 @@ public sealed record AzureStoreOptions
 
     /// <summary>What carries requests; null for HTTP.</summary>
     public HttpPipelineTransport? Transport { get; init; }
-
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
-
-    /// <summary>For the jitter of waits; 0 to 1.</summary>
-    public Func<double> Random { get; init; } = System.Random.Shared.NextDouble;
 }

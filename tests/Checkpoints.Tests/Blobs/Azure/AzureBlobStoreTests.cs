@@ -25,7 +25,7 @@ public sealed class AzureBlobStoreTests(AzuriteFixture azurite) : BlobStoreContr
     {
         if (AzuriteServer.Missing is not null)
             return;
-        var options = AzureStoreOptions.Default with { BlockBytes = BlockBytes };
+        var options = AzuriteServer.Options with { BlockBytes = BlockBytes };
         _store = await azurite.Server.OpenAsync(_container, options);
         _other = await azurite.Server.OpenAsync(_container, options);
     }

@@ -147,7 +147,7 @@ public sealed class GrantTests(AzuriteFixture azurite) : IAsyncLifetime, IDispos
     public async Task A_store_opened_with_a_signature_cannot_grant()
     {
         var signature = (await GrantAsync(Input, BlobAccess.Read)).Query;
-        var store = new AzureBlobStore(Store.Address, StoreCredential.Parse(signature, Store.Address, "file"), AzureStoreOptions.Default);
+        var store = new AzureBlobStore(Store.Address, StoreCredential.Parse(signature, Store.Address, "file"), AzuriteServer.Options);
 
         await Assert.ThrowsAsync<StoreAccessException>(() => store.GrantAsync(Input, BlobAccess.Read, DateTimeOffset.UtcNow.AddHours(1), CancellationToken.None));
     }
@@ -161,7 +161,7 @@ public sealed class GrantTests(AzuriteFixture azurite) : IAsyncLifetime, IDispos
     }
 
     private GrantedBlobStore Granted(Func<string, BlobAccess, Task<GrantedAddress>> ask) =>
-        new((name, access, _) => ask(name, access), AzureStoreOptions.Default with { BlockBytes = BlockBytes }, _scratch.FullName);
+        new((name, access, _) => ask(name, access), AzuriteServer.Options with { BlockBytes = BlockBytes }, _scratch.FullName);
 
     private static Uri Elsewhere(Uri grant, string name) => new(grant.AbsoluteUri.Replace(string.Concat(grant.Segments[3..]), name, StringComparison.Ordinal));
 
