@@ -30,6 +30,9 @@ internal sealed class EmbeddedModelGrain(Activation<IModelGrain> activation) : I
         }
     }
 
+    public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) =>
+        activation.InterleaveAsync(g => g.DescribeAsync(most, cancellationToken));
+
     public Task<JobResult> ResultAsync(CancellationToken cancellationToken) =>
         activation.InterleaveAsync(g => g.ResultAsync(cancellationToken));
 

@@ -13,6 +13,12 @@ public interface IModelGrain : IUnitOwnerGrain
     [Interleaves]
     public IAsyncEnumerable<JobProgress> WatchAsync(CancellationToken cancellationToken);
 
+    /// <summary>Where the job is, and which of its units had failures.</summary>
+    /// <param name="most">Units to name.</param>
+    /// <returns>Null where the job has not been started here.</returns>
+    [Interleaves]
+    public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken);
+
     /// <summary>Waits for the job's end.</summary>
     [Interleaves]
     public Task<JobResult> ResultAsync(CancellationToken cancellationToken);

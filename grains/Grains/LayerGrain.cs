@@ -105,7 +105,7 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             return;
         _told = _run.Fold.Counts;
         var name = _start!.Layer.Name;
-        var progress = new LayerProgress(_start.Job, _start.Layer.Index, _told, [.. events.Select(e => e.Layer is null ? e with { Layer = name } : e)]);
+        var progress = new LayerProgress(_start.Job, _start.Layer.Index, _told, [.. events.Select(e => e.Layer is null ? e with { Layer = name } : e)], []);
         host.Post(() => Model().LayerProgressedAsync(progress, host.Stopping));
     }
 

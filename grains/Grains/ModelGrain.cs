@@ -35,6 +35,9 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             yield return progress;
     }
 
+    public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) =>
+        Task.FromResult(_job is { } job ? new ModelStanding(job.Place, job.Progress.Make(job.State, job.OwnCounts, []), []) : null);
+
     public Task<JobResult> ResultAsync(CancellationToken cancellationToken) => Started().Result.Task.WaitAsync(cancellationToken);
 
     public async Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken)

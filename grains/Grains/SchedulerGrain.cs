@@ -90,9 +90,9 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     {
         // The tick may be late; a lease that is over is over.
         Expire();
-        if (_table.End(epoch) is not { } offer)
+        if (_table.End(epoch) is not { } ended)
             return Task.FromResult(false);
-        Deliver(offer, epoch, outcome);
+        Deliver(ended.Offer, epoch, ended.Worker, outcome);
         return Task.FromResult(true);
     }
 
@@ -100,7 +100,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     {
         LeaseTable.Standing[] leased = [.. _table.InWork().Where(Asked)];
         LeaseTable.Standing[] waiting = [.. _table.Waiting().Where(Asked)];
-        return Task.FromResult(new ScheduleStanding(leased.Length, waiting.Length, [.. leased.Concat(waiting).Take(question.Most).Select(View)]));
+        return Task.FromResult(new ScheduleStanding(leased.Length, waiting.Length, [.. leased.Concat(waiting).Take(question.Most).Select(View)], []));
 
         bool Asked(LeaseTable.Standing unit) => (question.Tenant ?? unit.Offer.Tenant) == unit.Offer.Tenant && (question.Job ?? unit.Offer.Job) == unit.Offer.Job;
     }
@@ -115,7 +115,8 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
 
     private ScheduledUnit View(LeaseTable.Standing unit) => new(
         unit.Offer.Tenant, unit.Offer.Job, unit.Offer.Unit.Id, unit.Offer.Unit.Profile,
-        unit.Worker is null ? null : new LeaseStanding(unit.Worker, unit.Epoch, unit.Fraction, Now() - unit.Since));
+        unit.Worker is null ? null : new LeaseStanding(unit.Worker, unit.Epoch, unit.Fraction, Now() - unit.Since),
+        unit.Worker is null ? new UnitWait("queued", "A worker takes it when a slot is free.") : null);
 
     private List<Lease> Take(LeaseRequest request)
     {
@@ -143,17 +144,17 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     private void Expire()
     {
         foreach (var lease in _table.Expire(Now()))
-            Deliver(lease.Offer, lease.Epoch, Outcome.Lost(lease.Worker));
+            Deliver(lease.Offer, lease.Epoch, lease.Worker, Outcome.Lost(lease.Worker));
     }
 
     /// <summary>Tells the owner at once where it is idle; otherwise with all that ends until it has dealt with what it was told.</summary>
-    private void Deliver(UnitOffer offer, Epoch epoch, Outcome outcome)
+    private void Deliver(UnitOffer offer, Epoch epoch, string worker, Outcome outcome)
     {
         // The grain, not its part: what keeps the grain busy keeps all its parts waiting.
         var to = offer.Owner with { Part = "" };
         if (!_outboxes.TryGetValue(to, out var outbox))
             _outboxes[to] = outbox = new Outbox();
-        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, epoch, outcome));
+        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, epoch, worker, outcome));
         if (!outbox.IsUnderWay)
             Send(to, outbox);
     }

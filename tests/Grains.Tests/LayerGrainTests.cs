@@ -106,7 +106,7 @@ public sealed class LayerGrainTests
         return (layer, block);
     }
 
-    private AttemptEnd End(UnitOffer offer, Outcome outcome) => new(offer.Owner, offer.Unit, new Epoch(1, ++_counter), outcome);
+    private AttemptEnd End(UnitOffer offer, Outcome outcome) => new(offer.Owner, offer.Unit, new Epoch(1, ++_counter), "worker", outcome);
 
     /// <summary>What a worker would report under the epoch that <see cref="End"/> gives next.</summary>
     private Outcome Echo(UnitOffer offer)
@@ -144,6 +144,8 @@ public sealed class LayerGrainTests
 
         public IAsyncEnumerable<JobProgress> WatchAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
+        public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public Task<JobResult> ResultAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken) => Task.CompletedTask;
@@ -179,7 +181,7 @@ public sealed class LayerGrainTests
 
         public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => Task.FromResult(new ScheduleStanding(0, 0, []));
+        public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => Task.FromResult(new ScheduleStanding(0, 0, [], []));
 
         public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => Task.FromResult<Lease?>(null);
 

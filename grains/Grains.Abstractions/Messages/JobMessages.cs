@@ -48,3 +48,16 @@ public sealed record JobResult(JobStatus Status, string? Reason, JobPlace Job, B
     /// <summary>The written model's large weights; null where the model holds them.</summary>
     public BlobRef? ModelData { get; init; }
 }
+
+/// <param name="Progress">With no events.</param>
+/// <param name="Troubles">Those given up first, then those that rest, then those that are tried again.</param>
+public sealed record ModelStanding(JobPlace Job, JobProgress Progress, IReadOnlyList<UnitTrouble> Troubles);
+
+/// <summary>A unit with failed attempts that is not committed.</summary>
+/// <param name="Code"><c>quarantined</c>: given up; <c>resting</c>: waits before its next attempt; <c>retrying</c>: offered or leased again.</param>
+/// <param name="Message">How it failed last.</param>
+/// <param name="Attempts">Failed so far.</param>
+/// <param name="Workers">On which, in order.</param>
+/// <param name="Fingerprint">Of the last failure: equal for failures of one kind.</param>
+/// <param name="NextTry">While it rests, by the coordinator's clock.</param>
+public sealed record UnitTrouble(string Unit, string Code, string Message, int Attempts, IReadOnlyList<string> Workers, string Fingerprint, DateTimeOffset? NextTry);

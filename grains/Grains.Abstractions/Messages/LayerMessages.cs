@@ -17,7 +17,8 @@ public sealed record LayerStart(JobPlace Job, int Block, PlanSettings Settings, 
 
 /// <summary>How much of a layer is committed, all in all.</summary>
 /// <param name="Events">What happened since the last message.</param>
-public sealed record LayerProgress(JobPlace Job, int Layer, PipelineCounts Counts, IReadOnlyList<JobEvent> Events);
+/// <param name="Troubles">Units with failed attempts, all of them or the first few.</param>
+public sealed record LayerProgress(JobPlace Job, int Layer, PipelineCounts Counts, IReadOnlyList<JobEvent> Events, IReadOnlyList<UnitTrouble> Troubles);
 
 /// <param name="Computed">Units committed by this run.</param>
 /// <param name="Reused">Units whose commit was there already or came from another process.</param>
@@ -32,4 +33,8 @@ public readonly record struct PipelineCounts(int Computed, int Reused, double Co
 /// <param name="Results">Result blobs, role by role, each in row order; empty where the layer failed.</param>
 /// <param name="Failure">Null when solved.</param>
 /// <param name="Fold">Hex digest over keys and outputs of its committed units.</param>
-public sealed record LayerEnd(JobPlace Job, int Layer, IReadOnlyList<BlobRef> Results, Failure? Failure, LayerSummary Summary, PipelineCounts Counts, string Fold);
+public sealed record LayerEnd(JobPlace Job, int Layer, IReadOnlyList<BlobRef> Results, Failure? Failure, LayerSummary Summary, PipelineCounts Counts, string Fold)
+{
+    /// <summary>The unit that was given up, where one was.</summary>
+    public IReadOnlyList<UnitTrouble> Troubles { get; init; } = [];
+}

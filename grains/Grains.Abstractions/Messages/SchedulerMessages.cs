@@ -16,7 +16,17 @@ public sealed record UnitOwner(OwnerKind Kind, string Key, string Part = "");
 
 /// <param name="Job">Jobs take turns; within a job units go first come, first served.</param>
 /// <param name="Tenant">Whose names the outputs get.</param>
-public sealed record UnitOffer(UnitOwner Owner, string Tenant, string Job, WorkUnit Unit);
+public sealed record UnitOffer(UnitOwner Owner, string Tenant, string Job, WorkUnit Unit)
+{
+    /// <summary>Workers that failed the unit: others get it first.</summary>
+    public IReadOnlyList<string> Avoid { get; init; } = [];
+
+    /// <summary>Memory that it is estimated to take; null where nobody knows. Workers with less free memory do not get it.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>More than a worker had free that ran out of memory over it: workers that have as much get it first.</summary>
+    public long? WantedBytes { get; init; }
+}
 
 /// <param name="Worker">Its name, unique among the workers of a coordinator.</param>
 /// <param name="Profiles">Numeric profiles that it can compute in, which say the device too; the best first.</param>
@@ -45,13 +55,36 @@ public sealed record ScheduleQuestion(string? Tenant, string? Job, int Most);
 /// <param name="Leased">All that are leased, named or not.</param>
 /// <param name="Waiting">All that wait for a worker, named or not.</param>
 /// <param name="Units">Leased ones first, oldest lease first; then waiting ones.</param>
-public sealed record ScheduleStanding(int Leased, int Waiting, IReadOnlyList<ScheduledUnit> Units);
+/// <param name="Workers">All that were heard of lately, whomever they work for, by name.</param>
+public sealed record ScheduleStanding(int Leased, int Waiting, IReadOnlyList<ScheduledUnit> Units, IReadOnlyList<WorkerStanding> Workers);
 
 /// <param name="Lease">Null while it waits.</param>
-public sealed record ScheduledUnit(string Tenant, string Job, string Unit, string Profile, LeaseStanding? Lease);
+/// <param name="Wait">Null while it is leased.</param>
+public sealed record ScheduledUnit(string Tenant, string Job, string Unit, string Profile, LeaseStanding? Lease, UnitWait? Wait);
+
+/// <summary>Why a unit waits.</summary>
+/// <param name="Code"><c>queued</c>: a worker will take it when a slot is free; <c>no-worker</c>: none is alive; <c>no-matching-worker</c>: none that is alive has its profile and memory.</param>
+public sealed record UnitWait(string Code, string Message);
+
+/// <param name="FreeBytes">As it told last; null where it did not.</param>
+/// <param name="Leases">Units that it holds.</param>
+/// <param name="Heard">Since it asked for units or renewed leases last.</param>
+/// <param name="IsAlive">Heard of within the duration of a lease.</param>
+public sealed record WorkerStanding(string Worker, IReadOnlyList<string> Profiles, long? FreeBytes, int Leases, TimeSpan Heard, bool IsAlive);
 
 /// <param name="Fraction">0 to 1, as the last heartbeat told.</param>
 /// <param name="Age">Since it was granted.</param>
 public sealed record LeaseStanding(string Worker, Epoch Epoch, double Fraction, TimeSpan Age);
 
-public sealed record AttemptEnd(UnitOwner Owner, WorkUnit Unit, Epoch Epoch, Outcome Outcome);
+/// <param name="Worker">Who held the lease.</param>
+public sealed record AttemptEnd(UnitOwner Owner, WorkUnit Unit, Epoch Epoch, string Worker, Outcome Outcome)
+{
+    /// <summary>The lease was lost together with others of its worker: the worker went, and nothing speaks against this unit more than against those.</summary>
+    public bool LostWithOthers { get; init; }
+
+    /// <summary>No other worker was alive that could have taken the unit.</summary>
+    public bool HadNoOther { get; init; }
+
+    /// <summary>What the worker had free when it took the unit; null where it did not tell.</summary>
+    public long? FreeBytes { get; init; }
+}

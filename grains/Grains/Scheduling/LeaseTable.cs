@@ -101,12 +101,12 @@ internal sealed class LeaseTable
 
     /// <summary>Ends a lease.</summary>
     /// <returns>Null where it has ended already.</returns>
-    public UnitOffer? End(Epoch epoch)
+    public Expired? End(Epoch epoch)
     {
         if (!_leased.TryGetValue(epoch, out var entry))
             return null;
         Drop(entry);
-        return entry.Offer;
+        return new Expired(entry.Offer, epoch, entry.Worker!);
     }
 
     /// <summary>Ends all leases that were not renewed in time, oldest first.</summary>

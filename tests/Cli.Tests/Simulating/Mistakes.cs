@@ -110,7 +110,7 @@ internal static class Mistakes
             foreach (var job in jobs)
             {
                 var owner = new UnitOwner(OwnerKind.Layer, GrainKeys.Layer(SimulatedJob.Tenant, job, int.Parse(layer)));
-                await ownerOf(owner).AttemptsEndedAsync([new AttemptEnd(owner, unit!, epoch, outcome)], cancellationToken);
+                await ownerOf(owner).AttemptsEndedAsync([new AttemptEnd(owner, unit!, epoch, "late", outcome)], cancellationToken);
             }
 
             return true;
