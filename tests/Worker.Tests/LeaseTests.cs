@@ -150,7 +150,7 @@ public sealed class LeaseTests
 
         public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => Task.FromResult(new ScheduleStanding(0, 0, []));
+        public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => Task.FromResult(new ScheduleStanding(0, 0, [], []));
 
         public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => Task.FromResult<Lease?>(null);
     }
