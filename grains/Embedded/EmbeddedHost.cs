@@ -5,6 +5,7 @@ using Orchestrator.Grains;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Scheduling;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Outcomes;
 
 namespace Orchestrator.Embedded;
@@ -96,13 +97,13 @@ public sealed class EmbeddedHost : ICoordinator
     private object Make(Type grain, string key)
     {
         if (grain == typeof(IModelGrain))
-            return new EmbeddedModelGrain(Activate<IModelGrain>(key, host => new ModelGrain(host, _checkpoints, _options.Retry)));
+            return new EmbeddedModelGrain(Activate<IModelGrain>(key, host => new ModelGrain(host, _checkpoints, _options.Retry, _options.Telemetry)));
         if (grain == typeof(IBlockGrain))
             return new EmbeddedBlockGrain(Activate<IBlockGrain>(key, host => new BlockGrain(host)));
         if (grain == typeof(ILayerGrain))
-            return new EmbeddedLayerGrain(Activate<ILayerGrain>(key, host => new LayerGrain(host, _checkpoints, _options.Retry)));
+            return new EmbeddedLayerGrain(Activate<ILayerGrain>(key, host => new LayerGrain(host, _checkpoints, _options.Retry, _options.Telemetry)));
         if (grain == typeof(ISchedulerGrain))
-            return new EmbeddedSchedulerGrain(Activate<ISchedulerGrain>(key, host => new SchedulerGrain(host, _options.Leases)));
+            return new EmbeddedSchedulerGrain(Activate<ISchedulerGrain>(key, host => new SchedulerGrain(host, _options.Leases, _options.Telemetry)));
         throw new ArgumentOutOfRangeException(nameof(grain), grain.Name, "no such grain");
     }
 
@@ -125,5 +126,7 @@ public sealed class EmbeddedHost : ICoordinator
 /// <param name="Tenant">Whose names the state of the scheduler has, which is no tenant's.</param>
 public sealed record EmbeddedHostOptions(string Tenant, RetryPolicy Retry, LeaseOptions Leases)
 {
+    public GrainTelemetry Telemetry { get; init; } = GrainTelemetry.None;
+
     public static EmbeddedHostOptions Default { get; } = new("local", RetryPolicy.Default, LeaseOptions.Default);
 }

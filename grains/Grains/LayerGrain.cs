@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Pipelines;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
@@ -10,7 +11,7 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Grains;
 
 /// <summary>A layer: one pipeline, told to its block when it ends and to its model as it goes on.</summary>
-public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry) : ILayerGrain
+public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry, GrainTelemetry? telemetry = null) : ILayerGrain
 {
     private LayerStart? _start;
     private LayerPipeline? _pipeline;
@@ -25,7 +26,7 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         if (_run is null || _start!.Job != start.Job)
         {
             _pipeline = new LayerPipeline(start.Settings, start.Layer);
-            var context = new PipelineContext(host, checkpoints, start.Job, start.Settings.Profile, retry);
+            var context = new PipelineContext(host, checkpoints, start.Job, start.Settings.Profile, retry) { Telemetry = telemetry ?? GrainTelemetry.None, Trace = start.Trace };
             _run = new PipelineRun(context, new UnitOwner(OwnerKind.Layer, host.Key), _pipeline, ReportAsync);
             _told = default;
         }

@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Models;
 using Orchestrator.Grains.Pipelines;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
@@ -13,8 +15,10 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Grains;
 
 /// <summary>A job: carries out what the <see cref="ModelMachine"/> decides.</summary>
-public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry) : IModelGrain
+public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry, GrainTelemetry? telemetry = null) : IModelGrain
 {
+    private readonly GrainTelemetry _telemetry = telemetry ?? GrainTelemetry.None;
+    private readonly ILogger _logger = (telemetry ?? GrainTelemetry.None).Logs.CreateLogger<ModelGrain>();
     private Active? _job;
     private int _starts;
 
@@ -23,7 +27,11 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         if (_job is { State.HasEnded: false } running)
             return new JobStarted(running.Place);
         var place = await PlaceAsync(start, cancellationToken);
-        _job = new Active(start.Plan, place, new PipelineContext(host, checkpoints, place, start.Plan.Settings.Profile, retry), ReportAsync);
+        using var span = _telemetry.Instruments?.StartingJob(start.Trace, place.Tenant, place.JobId);
+        var trace = span?.Id ?? start.Trace;
+        var context = new PipelineContext(host, checkpoints, place, start.Plan.Settings.Profile, retry) { Telemetry = _telemetry, Trace = trace };
+        _job = new Active(start.Plan, context, ReportAsync, host.Clock.GetTimestamp());
+        LogStarted(place.JobId, place.Tenant, place.Run);
         await FeedAsync(_job, new ModelEvent.Started(), cancellationToken);
         return new JobStarted(place);
     }
@@ -172,7 +180,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
                 return job.Runs.Statistics[e.Group].BeginAsync([], cancellationToken);
             case ModelEffect.StartLayer e:
                 var layer = job.Plan.Layers[e.Layer];
-                var start = new LayerStart(job.Place, job.BlockOf(e.Layer), job.Plan.Settings, layer, job.Runs.StatisticsOf(e.Layer));
+                var start = new LayerStart(job.Place, job.BlockOf(e.Layer), job.Plan.Settings, layer, job.Runs.StatisticsOf(e.Layer)) { Trace = job.Trace };
                 return Block(job, e.Layer).StartLayerAsync(start, cancellationToken);
             case ModelEffect.RepairLayer e:
                 return Block(job, e.Layer).RepairLayerAsync(job.Place, e.Layer, job.Damaged!, cancellationToken);
@@ -197,6 +205,7 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
 
     private async Task ConcludeAsync(Active job, JobStatus status, string? reason, CancellationToken cancellationToken)
     {
+        using var span = _telemetry.Instruments?.EndingJob(job.Trace, job.Place.Tenant, job.Place.JobId);
         var counts = job.OwnCounts + job.Progress.LayerCounts;
         var model = ModelFold.Model(job.Runs);
         var fold = ModelFold.Digest(job.Runs, job.Ends);
@@ -215,6 +224,8 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             }
         }
 
+        _telemetry.Instruments?.JobEnded(status, host.Clock.GetElapsedTime(job.Started));
+        LogEnded(job.Place.JobId, job.Place.Tenant, status, counts.Computed, counts.Reused, reason);
         Tell(job, job.TakeEvents());
         job.Progress.End();
         job.Result.TrySetResult(new JobResult(status, reason, job.Place, model, ModelFold.Summarize(job.Runs, job.Ends, counts), fold) { ModelData = ModelFold.ModelData(job.Runs) });
@@ -228,11 +239,16 @@ public sealed class ModelGrain(IGrainHost host, CheckpointStore checkpoints, Ret
 
     private Active? Current(JobPlace place) => _job is { } job && job.Place == place ? job : null;
 
-    private sealed class Active(JobPlan plan, JobPlace place, PipelineContext context, Func<string, PipelineReport, Task> report)
+    /// <param name="started">Timestamp of the start.</param>
+    private sealed class Active(JobPlan plan, PipelineContext context, Func<string, PipelineReport, Task> report, long started)
     {
         public JobPlan Plan { get; } = plan;
 
-        public JobPlace Place { get; } = place;
+        public JobPlace Place => context.Job;
+
+        public string? Trace => context.Trace;
+
+        public long Started => started;
 
         public ModelRuns Runs { get; } = new(plan, context, report);
 

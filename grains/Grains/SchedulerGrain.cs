@@ -1,7 +1,9 @@
+using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Scheduling;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Units;
 
@@ -11,8 +13,10 @@ namespace Orchestrator.Grains;
 /// Leases units out. Holds nothing that has to survive: owners offer again after a restart, and the term, raised once per activation,
 /// makes every lease of an earlier activation stale. Calls no grain and waits for none, so owners may wait for it.
 /// </summary>
-public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISchedulerGrain, IActivatedGrain
+public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options, GrainTelemetry? telemetry = null) : ISchedulerGrain, IActivatedGrain
 {
+    private readonly GrainInstruments? _instruments = telemetry?.Instruments;
+    private readonly ILogger _logger = (telemetry ?? GrainTelemetry.None).Logs.CreateLogger<SchedulerGrain>();
     private readonly LeaseTable _table = new();
     private readonly Dictionary<UnitOwner, Outbox> _outboxes = [];
     private readonly Queue<TaskCompletionSource> _waiting = [];
@@ -26,6 +30,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         var now = host.Clock.GetUtcNow().ToUnixTimeSeconds();
         var state = await host.UpdateStateAsync<SchedulerState>(old => new SchedulerState(Math.Max((old?.Term ?? 0) + 1, now)), cancellationToken);
         _term = state.Term;
+        LogActivated(_term);
         host.StartTimer(options.Tick, options.Tick, TickAsync);
     }
 
@@ -33,7 +38,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     {
         foreach (var offer in offers)
         {
-            if (_table.Offer(offer) && _waiting.TryDequeue(out var waiting))
+            if (_table.Offer(offer, Now()) && _waiting.TryDequeue(out var waiting))
                 waiting.TrySetResult();
         }
 
@@ -91,8 +96,13 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         // The tick may be late; a lease that is over is over.
         Expire();
         if (_table.End(epoch) is not { } ended)
+        {
+            _instruments?.AttemptFenced();
+            LogFenced(epoch.Attempt, outcome.Kind);
             return Task.FromResult(false);
-        Deliver(ended.Offer, epoch, ended.Worker, outcome);
+        }
+
+        Deliver(ended, outcome);
         return Task.FromResult(true);
     }
 
@@ -111,7 +121,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         return Task.FromResult(_table.Find(worker, epoch) is { } offer ? LeaseOf(offer, epoch) : null);
     }
 
-    private Lease LeaseOf(UnitOffer offer, Epoch epoch) => new(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration);
+    private Lease LeaseOf(UnitOffer offer, Epoch epoch) => new(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration) { Trace = offer.Trace };
 
     private ScheduledUnit View(LeaseTable.Standing unit) => new(
         unit.Offer.Tenant, unit.Offer.Job, unit.Offer.Unit.Id, unit.Offer.Unit.Profile,
@@ -124,9 +134,10 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
         while (leases.Count < request.Max)
         {
             var epoch = new Epoch(_term, _counter + 1);
-            if (_table.Take(request.Worker, request.Profiles, epoch, Now(), Now() + options.Duration) is not { } offer)
+            if (_table.Take(request.Worker, request.Profiles, epoch, Now(), Now() + options.Duration, out var waited) is not { } offer)
                 break;
             _counter++;
+            _instruments?.UnitLeased(offer.Unit.Kind, waited);
             leases.Add(LeaseOf(offer, epoch));
         }
 
@@ -136,6 +147,7 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     private Task TickAsync()
     {
         Expire();
+        _instruments?.Standing(_table.Queued, _table.Leased);
         foreach (var (owner, late) in _outboxes.Where(o => Now() - o.Value.Told >= options.Redelivery).ToArray())
             Send(owner, late);
         return Task.CompletedTask;
@@ -144,17 +156,22 @@ public sealed class SchedulerGrain(IGrainHost host, LeaseOptions options) : ISch
     private void Expire()
     {
         foreach (var lease in _table.Expire(Now()))
-            Deliver(lease.Offer, lease.Epoch, lease.Worker, Outcome.Lost(lease.Worker));
+        {
+            LogLost(lease.Worker!, lease.Offer.Tenant, lease.Offer.Job, lease.Offer.Unit.Id, lease.Epoch.Attempt);
+            Deliver(lease, Outcome.Lost(lease.Worker!));
+        }
     }
 
     /// <summary>Tells the owner at once where it is idle; otherwise with all that ends until it has dealt with what it was told.</summary>
-    private void Deliver(UnitOffer offer, Epoch epoch, string worker, Outcome outcome)
+    private void Deliver(LeaseTable.Standing lease, Outcome outcome)
     {
+        var offer = lease.Offer;
+        _instruments?.AttemptEnded(offer.Unit.Kind, outcome.Kind, Now() - lease.Since);
         // The grain, not its part: what keeps the grain busy keeps all its parts waiting.
         var to = offer.Owner with { Part = "" };
         if (!_outboxes.TryGetValue(to, out var outbox))
             _outboxes[to] = outbox = new Outbox();
-        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, epoch, worker, outcome));
+        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, lease.Epoch, lease.Worker!, outcome));
         if (!outbox.IsUnderWay)
             Send(to, outbox);
     }

@@ -16,7 +16,7 @@ public sealed class LeaseTableTests
     public void Units_of_a_job_go_first_come_first_served_and_jobs_take_turns()
     {
         foreach (var (job, unit) in new[] { ("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("b", "2"), ("c", "1") })
-            _table.Offer(Offer(job, unit));
+            _table.Offer(Offer(job, unit), TimeSpan.Zero);
 
         var order = Enumerable.Range(0, 7).Select(_ => Take()).ToArray();
 
@@ -26,11 +26,11 @@ public sealed class LeaseTableTests
     [Fact]
     public void A_unit_that_is_known_is_not_offered_twice_but_one_with_other_inputs_takes_its_place()
     {
-        Assert.True(_table.Offer(Offer("a", "1")));
-        Assert.False(_table.Offer(Offer("a", "1")));
+        Assert.True(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.False(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
         Assert.Equal("a/1", Take());
-        Assert.False(_table.Offer(Offer("a", "1")));
-        Assert.True(_table.Offer(Offer("a", "1", key: '2')));
+        Assert.False(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.True(_table.Offer(Offer("a", "1", key: '2'), TimeSpan.Zero));
 
         Assert.Null(_table.End(new Epoch(1, 1)));
         Assert.Equal("a/1", Take());
@@ -40,8 +40,8 @@ public sealed class LeaseTableTests
     [Fact]
     public void Only_workers_of_the_units_profile_get_it()
     {
-        _table.Offer(Offer("a", "1", profile: "cuda"));
-        _table.Offer(Offer("b", "1", profile: "cpu"));
+        _table.Offer(Offer("a", "1", profile: "cuda"), TimeSpan.Zero);
+        _table.Offer(Offer("b", "1", profile: "cpu"), TimeSpan.Zero);
 
         Assert.Equal("b/1", Take("cpu"));
         Assert.Null(Take("cpu"));
@@ -51,9 +51,9 @@ public sealed class LeaseTableTests
     [Fact]
     public void A_withdrawn_owner_has_neither_offers_nor_leases()
     {
-        _table.Offer(Offer("a", "1"));
-        _table.Offer(Offer("a", "2"));
-        _table.Offer(Offer("b", "1"));
+        _table.Offer(Offer("a", "1"), TimeSpan.Zero);
+        _table.Offer(Offer("a", "2"), TimeSpan.Zero);
+        _table.Offer(Offer("b", "1"), TimeSpan.Zero);
         Take();
 
         _table.Withdraw(Owner("a"));
@@ -62,13 +62,13 @@ public sealed class LeaseTableTests
         Assert.Equal(0, _table.Leased);
         Assert.Equal("b/1", Take());
         Assert.Null(Take());
-        Assert.True(_table.Offer(Offer("a", "1")));
+        Assert.True(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
     }
 
     [Fact]
     public void A_lease_expires_unless_its_own_worker_renews_it()
     {
-        _table.Offer(Offer("a", "1"));
+        _table.Offer(Offer("a", "1"), TimeSpan.Zero);
         Take();
 
         Assert.False(_table.Renew("stranger", new Epoch(1, 1), 0, s_lease * 2));
@@ -84,7 +84,7 @@ public sealed class LeaseTableTests
     {
         const int Units = 100_000;
         for (var i = 0; i < Units; i++)
-            _table.Offer(Offer("a", $"{i}"));
+            _table.Offer(Offer("a", $"{i}"), TimeSpan.Zero);
 
         for (var i = 0; i < Units; i++)
         {
@@ -96,7 +96,7 @@ public sealed class LeaseTableTests
     }
 
     private string? Take(string profile = "cpu") =>
-        _table.Take("worker", [profile], new Epoch(1, ++_counter), TimeSpan.Zero, s_lease) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
+        _table.Take("worker", [profile], new Epoch(1, ++_counter), TimeSpan.Zero, s_lease, out _) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
 
     private string? Untake()
     {

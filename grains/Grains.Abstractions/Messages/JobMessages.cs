@@ -6,7 +6,11 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Grains.Abstractions.Messages;
 
 /// <param name="Fresh">Ignore earlier commits of this plan.</param>
-public sealed record JobStart(string Tenant, JobPlan Plan, bool Fresh);
+public sealed record JobStart(string Tenant, JobPlan Plan, bool Fresh)
+{
+    /// <summary>Trace context of whoever asked for the job; null where nothing is traced.</summary>
+    public string? Trace { get; init; }
+}
 
 public sealed record JobStarted(JobPlace Job);
 

@@ -13,7 +13,11 @@ public sealed record JobPlace(string Tenant, string JobId, int Generation, int R
 
 /// <param name="Block">Place of its block in the plan.</param>
 /// <param name="Statistics">Its statistics blobs in shard order.</param>
-public sealed record LayerStart(JobPlace Job, int Block, PlanSettings Settings, LayerPlan Layer, IReadOnlyList<BlobRef> Statistics);
+public sealed record LayerStart(JobPlace Job, int Block, PlanSettings Settings, LayerPlan Layer, IReadOnlyList<BlobRef> Statistics)
+{
+    /// <inheritdoc cref="UnitOffer.Trace"/>
+    public string? Trace { get; init; }
+}
 
 /// <summary>How much of a layer is committed, all in all.</summary>
 /// <param name="Events">What happened since the last message.</param>

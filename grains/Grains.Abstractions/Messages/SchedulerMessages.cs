@@ -26,6 +26,9 @@ public sealed record UnitOffer(UnitOwner Owner, string Tenant, string Job, WorkU
 
     /// <summary>More than a worker had free that ran out of memory over it: workers that have as much get it first.</summary>
     public long? WantedBytes { get; init; }
+
+    /// <summary>Trace context that attempts belong to; null where nothing is traced.</summary>
+    public string? Trace { get; init; }
 }
 
 /// <param name="Worker">Its name, unique among the workers of a coordinator.</param>
@@ -40,7 +43,11 @@ public sealed record LeaseRequest(string Worker, IReadOnlyList<string> Profiles,
 /// <summary>The right to run a unit for a while.</summary>
 /// <param name="OutputPrefix">What goes before the roles in the names of outputs; unique to the attempt.</param>
 /// <param name="Duration">From the moment the request was sent: a worker cannot tell how long the answer was under way.</param>
-public sealed record Lease(WorkUnit Unit, Epoch Epoch, string OutputPrefix, TimeSpan Duration);
+public sealed record Lease(WorkUnit Unit, Epoch Epoch, string OutputPrefix, TimeSpan Duration)
+{
+    /// <inheritdoc cref="UnitOffer.Trace"/>
+    public string? Trace { get; init; }
+}
 
 public sealed record Heartbeat(string Worker, IReadOnlyList<AttemptProgress> Attempts);
 

@@ -1,6 +1,7 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Outcomes;
 
 namespace Orchestrator.Grains.Pipelines;
@@ -9,6 +10,11 @@ namespace Orchestrator.Grains.Pipelines;
 /// <param name="Profile">Numeric profile of the job.</param>
 internal sealed record PipelineContext(IGrainHost Host, CheckpointStore Checkpoints, JobPlace Job, string Profile, RetryPolicy Retry)
 {
+    public GrainTelemetry Telemetry { get; init; } = GrainTelemetry.None;
+
+    /// <summary>Trace context that all of the job belongs to; null where nothing is traced.</summary>
+    public string? Trace { get; init; }
+
     public JobScope Scope { get; } = new(Job.Tenant, Job.JobId, Job.Generation);
 
     public AttemptLedger Attempts { get; } = new(Host, Job.Generation, Job.Run);

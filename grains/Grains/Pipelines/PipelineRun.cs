@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Grains.Abstractions.Messages;
@@ -13,12 +14,13 @@ namespace Orchestrator.Grains.Pipelines;
 /// Carries out what the <see cref="PipelineMachine"/> decides: looks keys up, offers units, writes commits, waits. Used within the turns
 /// of one grain only.
 /// </summary>
-internal sealed class PipelineRun
+internal sealed partial class PipelineRun
 {
     private readonly PipelineContext _context;
     private readonly UnitOwner _owner;
     private readonly IUnitPipeline _pipeline;
     private readonly Func<PipelineReport, Task> _report;
+    private readonly ILogger _logger;
     private readonly UnitFinder _finder;
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
     private readonly List<UnitOffer> _offers = [];
@@ -31,6 +33,7 @@ internal sealed class PipelineRun
     public PipelineRun(PipelineContext context, UnitOwner owner, IUnitPipeline pipeline, Func<PipelineReport, Task> report)
     {
         (_context, _owner, _pipeline, _report) = (context, owner, pipeline, report);
+        _logger = context.Telemetry.Logs.CreateLogger<PipelineRun>();
         _state = PipelineState.Create(pipeline.Stages, context.Retry);
         Fold = new PipelineFold(pipeline);
         _finder = new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold);
@@ -69,7 +72,7 @@ internal sealed class PipelineRun
             if (Foreign(unit, end) is { } failure)
                 await StepAsync(new Queue<PipelineEvent>([await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken)]), cancellationToken);
             else
-                completed.Add(new Completed(open, new CommitRecord(unit.Key, unit.Id, unit.Kind, end.Epoch, end.Outcome.Outputs, end.Outcome.Metrics!)));
+                completed.Add(new Completed(open, new CommitRecord(unit.Key, unit.Id, unit.Kind, end.Epoch, end.Outcome.Outputs, end.Outcome.Metrics!), end.Outcome.Trace));
         }
 
         var events = new Queue<PipelineEvent>();
@@ -116,6 +119,7 @@ internal sealed class PipelineRun
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or InputException { Code: "store-newer" })
         {
+            LogStoreFailed(_context.Job.JobId, _context.Job.Tenant, cause);
             await _report(new PipelineReport.StoreFailed(cause.Message));
         }
     }
@@ -151,7 +155,7 @@ internal sealed class PipelineRun
                 return null;
             case PipelineEffect.Offer e:
                 var id = _pipeline[e.Unit].Id;
-                _offers.Add(new UnitOffer(_owner, _context.Job.Tenant, _context.Job.JobId, _open[id].Unit));
+                _offers.Add(new UnitOffer(_owner, _context.Job.Tenant, _context.Job.JobId, _open[id].Unit) { Trace = _context.Trace });
                 return null;
             case PipelineEffect.Rest e:
                 _context.Host.StartTimer(e.Delay, null, () => FeedAsync(new PipelineEvent.Rested(e.Unit), _context.Host.Stopping));
@@ -175,7 +179,10 @@ internal sealed class PipelineRun
             case PipelineEffect.Finish:
                 return new PipelineReport.Finished();
             case PipelineEffect.GiveUp e:
-                return new PipelineReport.GivenUp(_pipeline[e.Unit].Id, e.Failure);
+                var unit = _pipeline[e.Unit];
+                _context.Telemetry.Instruments?.UnitQuarantined(unit.Kind);
+                LogQuarantined(unit.Id, _context.Job.JobId, _context.Job.Tenant, e.Failure.Code, e.Failure.Message);
+                return new PipelineReport.GivenUp(unit.Id, e.Failure);
             default:
                 throw new ArgumentOutOfRangeException(nameof(effect), effect.GetType().Name, "no such effect");
         }
@@ -192,6 +199,9 @@ internal sealed class PipelineRun
     /// <summary>Commits what is complete, all of a stage in one go.</summary>
     private async Task CommitAsync(IReadOnlyList<Completed> completed, Queue<PipelineEvent> events, CancellationToken cancellationToken)
     {
+        if (completed.Count == 0)
+            return;
+        using var span = _context.Telemetry.Instruments?.Committing(_context.Trace, _context.Job.Tenant, _context.Job.JobId, completed.Select(c => c.Trace));
         foreach (var stage in completed.GroupBy(c => c.Open.Place.Stage))
         {
             if (Fold.LogOf(stage.Key) is { } log)
@@ -274,7 +284,11 @@ internal sealed class PipelineRun
     /// <summary>Units whose failed attempts still matter. A model's grain counts for several pipelines of few units and keeps them all.</summary>
     private bool MayFail(string unit) => _owner.Kind == OwnerKind.Model || _open.ContainsKey(unit);
 
-    private void Note(string kind, string message) => _events.Add(new JobEvent(kind, null, message));
+    private void Note(string kind, string message)
+    {
+        LogIncident(kind, _context.Job.JobId, _context.Job.Tenant, message);
+        _events.Add(new JobEvent(kind, null, message));
+    }
 
-    private sealed record Completed(OpenUnit Open, CommitRecord Record);
+    private sealed record Completed(OpenUnit Open, CommitRecord Record, string? Trace);
 }

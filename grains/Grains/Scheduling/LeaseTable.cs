@@ -17,6 +17,9 @@ internal sealed class LeaseTable
 
     public int Leased => _leased.Count;
 
+    /// <summary>Units that wait for a worker.</summary>
+    public int Queued => _known.Count - _leased.Count;
+
     /// <summary>What is leased, oldest lease first.</summary>
     public IEnumerable<Standing> InWork() => _leased.Select(l => l.Value.Stand());
 
@@ -27,7 +30,7 @@ internal sealed class LeaseTable
     public UnitOffer? Find(string worker, Epoch epoch) => _leased.TryGetValue(epoch, out var entry) && entry.Worker == worker ? entry.Offer : null;
 
     /// <returns>False where the same unit is offered or leased already.</returns>
-    public bool Offer(UnitOffer offer)
+    public bool Offer(UnitOffer offer, TimeSpan now)
     {
         var place = (offer.Owner, offer.Unit.Id);
         if (_known.TryGetValue(place, out var known))
@@ -37,7 +40,7 @@ internal sealed class LeaseTable
             Drop(known);
         }
 
-        var entry = new Entry(offer);
+        var entry = new Entry(offer) { Since = now };
         _known[place] = entry;
         if (!_byOwner.TryGetValue(offer.Owner, out var units))
             _byOwner[offer.Owner] = units = [];
@@ -59,8 +62,9 @@ internal sealed class LeaseTable
     }
 
     /// <summary>Leases the next unit that a worker of these profiles may run.</summary>
+    /// <param name="waited">Since it was offered.</param>
     /// <returns>Null where there is none.</returns>
-    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan now, TimeSpan until)
+    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan now, TimeSpan until, out TimeSpan waited)
     {
         for (var turn = _turns.First; turn is not null;)
         {
@@ -79,6 +83,7 @@ internal sealed class LeaseTable
                 _turns.Remove(turn);
                 _turns.AddLast(turn);
                 var entry = queue.Dequeue();
+                waited = now - entry.Since;
                 (entry.Worker, entry.Epoch, entry.Until, entry.Since) = (worker, epoch, until, now);
                 _leased[epoch] = entry;
                 return entry.Offer;
@@ -87,6 +92,7 @@ internal sealed class LeaseTable
             turn = next;
         }
 
+        waited = default;
         return null;
     }
 
@@ -101,18 +107,18 @@ internal sealed class LeaseTable
 
     /// <summary>Ends a lease.</summary>
     /// <returns>Null where it has ended already.</returns>
-    public Expired? End(Epoch epoch)
+    public Standing? End(Epoch epoch)
     {
         if (!_leased.TryGetValue(epoch, out var entry))
             return null;
         Drop(entry);
-        return new Expired(entry.Offer, epoch, entry.Worker!);
+        return entry.Stand();
     }
 
     /// <summary>Ends all leases that were not renewed in time, oldest first.</summary>
-    public IReadOnlyList<Expired> Expire(TimeSpan now)
+    public IReadOnlyList<Standing> Expire(TimeSpan now)
     {
-        Expired[] expired = [.. _leased.Where(l => l.Value.Until <= now).Select(l => new Expired(l.Value.Offer, l.Key, l.Value.Worker!))];
+        Standing[] expired = [.. _leased.Where(l => l.Value.Until <= now).Select(l => l.Value.Stand())];
         foreach (var lease in expired)
             End(lease.Epoch);
         return expired;
@@ -131,10 +137,8 @@ internal sealed class LeaseTable
     /// <summary>Tenants may have equal jobs.</summary>
     private static string JobOf(UnitOffer offer) => $"{offer.Tenant}/{offer.Job}";
 
-    public readonly record struct Expired(UnitOffer Offer, Epoch Epoch, string Worker);
-
     /// <param name="Worker">Null while it waits; the rest says nothing then.</param>
-    /// <param name="Since">When it was leased.</param>
+    /// <param name="Since">When it was leased; while it waits, when it was offered.</param>
     public readonly record struct Standing(UnitOffer Offer, string? Worker, Epoch Epoch, double Fraction, TimeSpan Since);
 
     private sealed class Entry(UnitOffer offer)

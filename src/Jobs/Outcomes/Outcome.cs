@@ -44,6 +44,9 @@ public sealed record Outcome
     /// <summary>Null only when completed.</summary>
     public Failure? Failure { get; }
 
+    /// <summary>Trace context of the attempt; null where nothing is traced.</summary>
+    public string? Trace { get; init; }
+
     public static Outcome Completed(IReadOnlyList<UnitOutput> outputs, UnitMetrics metrics) => new(OutcomeKind.Completed, outputs, metrics, null);
 
     public static Outcome WorkloadFailed(Failure failure) => new(OutcomeKind.WorkloadFailed, [], null, failure);
