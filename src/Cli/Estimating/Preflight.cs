@@ -8,12 +8,12 @@ namespace Orchestrator.Cli.Estimating;
 /// <param name="Warnings">What may go wrong, each with its remedy.</param>
 internal sealed record Preflight(JobEstimate Estimate, IReadOnlyList<string> Warnings)
 {
+    /// <param name="store">The store's folder; null where it lies on no volume.</param>
     /// <param name="storedBytes">Bytes that the store holds already; asked for only where the disk looks too small.</param>
     /// <exception cref="InputException">The store's volume has too little room (<c>disk-too-small</c>).</exception>
-    public static Preflight Of(JobEstimate estimate, int slots, MachineLimits limits, string store, Func<long> storedBytes)
+    public static Preflight Of(JobEstimate estimate, int slots, MachineLimits limits, string? store, Func<long> storedBytes)
     {
-        var free = limits.FreeDiskBytes(store);
-        if (free < estimate.DiskBytes && free + storedBytes() < estimate.DiskBytes)
+        if (store is not null && limits.FreeDiskBytes(store) is var free && free < estimate.DiskBytes && free + storedBytes() < estimate.DiskBytes)
         {
             throw new InputException(
                 "disk-too-small", "--store", $"The job will write about {Figures.Bytes(estimate.DiskBytes)}, and the volume of '{store}' has {Figures.Bytes(free)} free.",

@@ -16,8 +16,8 @@ internal static class RunEstimate
 {
     /// <param name="model">As loaded; not changed.</param>
     /// <param name="calibrationPath">The calibration data, of which a few samples are run.</param>
-    /// <param name="store">The store's folder, which need not exist yet.</param>
-    public static JobEstimate Of(JobPlan plan, OnnxModel model, string calibrationPath, string store, int slots, Surroundings surroundings)
+    /// <param name="store">The store's folder, which need not exist yet; null where it is in none.</param>
+    public static JobEstimate Of(JobPlan plan, OnnxModel model, string calibrationPath, string? store, int slots, Surroundings surroundings)
     {
         var profile = plan.Settings.Profile;
         var provider = NumericProfiles.ProviderOf(profile);
@@ -26,7 +26,7 @@ internal static class RunEstimate
         var watches = new Stopwatches(surroundings.Clock, provider is null ? () => Environment.CpuUsage.TotalTime : () => surroundings.Clock.GetElapsedTime(0));
         var probe = new SpeedProbe(watches, NumericProfiles.WidthOf(profile), Math.Clamp(slots, 1, surroundings.Cores));
         var speed = Measure(probe, plan, model, calibrationPath, new ModelRuntime(environment, provider));
-        if (FlushTrial.Of(store, surroundings.Clock) is { } flush)
+        if (store is not null && FlushTrial.Of(store, surroundings.Clock) is { } flush)
             speed = speed with { FlushSeconds = flush.Seconds, WriteBytes = flush.BytesPerSecond };
         return Of(plan, speed, slots, surroundings.Cores);
     }

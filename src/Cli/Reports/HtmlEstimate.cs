@@ -19,12 +19,14 @@ internal static class HtmlEstimate
             Row("Wall time", Figures.Duration(planned.Seconds), Figures.Duration(actual.Seconds), ratio.Seconds),
             Row("Processor time", Figures.Duration(planned.CpuSeconds), Figures.Duration(actual.CpuSeconds), ratio.CpuSeconds),
             Row("Peak memory", Figures.Bytes(planned.MemoryBytes), Figures.Bytes(actual.MemoryBytes), ratio.MemoryBytes),
-            Row("Store", Figures.Bytes(planned.DiskBytes), Figures.Bytes(actual.DiskBytes), ratio.DiskBytes),
+            Row("Store", Size(planned.DiskBytes), Size(actual.DiskBytes), ratio.DiskBytes),
         ]);
     }
 
     private static XElement Row(string what, string planned, string actual, double? ratio) => Markup.Element("tr", null,
         Markup.Element("th", null, what), Markup.Element("td", null, planned), Markup.Element("td", null, actual), Markup.Element("td", null, Figures.Significant(ratio)));
+
+    private static string Size(long? bytes) => bytes is { } known ? Figures.Bytes(known) : "unknown";
 
     private static XElement Chart(EstimateReport estimate) => Markup.Element("figure", "card",
         Markup.Element("figcaption", null, Markup.Element("h3", null, "Where the time went"), Markup.Element("p", "dim", "wall time of each phase; planned in pale")),

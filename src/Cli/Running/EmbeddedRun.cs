@@ -36,12 +36,12 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     private readonly PhaseTimes _phases = new(context.Surroundings.Clock);
     private readonly RunRecord _record = new();
     private readonly TimeSpan _cpuBefore = Environment.CpuUsage.TotalTime;
-    private readonly long _storeBefore = FolderSize.Of(run.Store);
+    private readonly long? _storeBefore = StoreBytes(run);
     private RunFault? _fault;
 
     public static async Task<int> RunAsync(RunOptions options, VerbContext context, CancellationToken interruption)
     {
-        var run = PreparedRun.Of(options, context.Surroundings);
+        var run = PreparedRun.Of(options, context);
         if (!options.DryRun)
             return await new EmbeddedRun(run, options, context).RunAsync(interruption);
 
@@ -56,8 +56,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     {
         Warn(run, context);
         _phases.Enter("import");
-        var medium = context.Surroundings.Medium(FileBlobStore.Open(run.Store, _clock));
-        var store = new RetryingBlobStore(medium, StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
+        var store = await run.Store.OpenAsync(context, interruption);
         var tensors = new TensorBlobs(store);
         var result = await ResultAsync(store, tensors, interruption);
         _phases.Enter(null);
@@ -201,6 +200,9 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         }
     }
 
+    /// <summary>Null where the store lies in no folder: adding up a container would take as long as listing it.</summary>
+    private static long? StoreBytes(PreparedRun run) => run.Store.Address.Folder is { } folder ? FolderSize.Of(folder) : null;
+
     private static void Warn(PreparedRun run, VerbContext context)
     {
         foreach (var warning in run.Preflight.Warnings)
@@ -219,7 +221,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         using var process = Process.GetCurrentProcess();
         var seconds = _clock.GetElapsedTime(_start).TotalSeconds;
         var actual = new Consumption(
-            seconds, (Environment.CpuUsage.TotalTime - _cpuBefore).TotalSeconds, process.PeakWorkingSet64, FolderSize.Of(run.Store) - _storeBefore);
+            seconds, (Environment.CpuUsage.TotalTime - _cpuBefore).TotalSeconds, process.PeakWorkingSet64, StoreBytes(run) - _storeBefore);
         var isWhole = result.Status == JobStatus.Succeeded && result.Summary.Reused == 0;
         var facts = new ReportFacts(result.Status, result.Reason, result.Model?.Sha256, seconds, process.PeakWorkingSet64)
         {

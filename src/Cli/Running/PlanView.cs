@@ -33,7 +33,7 @@ internal sealed record PlanView
         {
             Job = run.Plan.ComputeJobId(),
             Profile = run.Plan.Settings.Profile,
-            Store = run.Store,
+            Store = run.Store.Address.ToString(),
             Out = run.Out,
             Units = new PlanUnitsView(totals.Units, totals.Cost),
             Estimate = run.Preflight.Estimate,

@@ -1,3 +1,5 @@
+using Orchestrator.Cli.Stores;
+
 namespace Orchestrator.Cli.Running;
 
 /// <summary>The options of <c>orc run</c>; paths absolute.</summary>
@@ -6,7 +8,7 @@ internal sealed record RunOptions
     public required string Recipe { get; init; }
 
     /// <summary>Null: <c>.orchestrator/store</c> beside the recipe.</summary>
-    public string? Store { get; init; }
+    public StoreOpening? Store { get; init; }
 
     /// <summary>Null: the recipe's <c>output.folder</c>.</summary>
     public string? Out { get; init; }

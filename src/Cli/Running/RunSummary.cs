@@ -68,10 +68,12 @@ internal static class RunSummary
         var (planned, actual) = (estimate.Planned, estimate.Actual);
         var beside = estimate.Note is null ? "" : " (a part of the work was done before)";
         console.MarkupLineInterpolated(
-            $"  planned  {Figures.Duration(planned.Seconds)}, {Figures.Bytes(planned.MemoryBytes)} memory, {Figures.Bytes(planned.DiskBytes)} disk");
+            $"  planned  {Figures.Duration(planned.Seconds)}, {Figures.Bytes(planned.MemoryBytes)} memory, {Disk(planned)}");
         console.MarkupLineInterpolated(
-            $"  actual   {Figures.Duration(actual.Seconds)}, {Figures.Bytes(actual.MemoryBytes)} memory, {Figures.Bytes(actual.DiskBytes)} disk{beside}");
+            $"  actual   {Figures.Duration(actual.Seconds)}, {Figures.Bytes(actual.MemoryBytes)} memory, {Disk(actual)}{beside}");
     }
+
+    private static string Disk(Consumption consumption) => consumption.DiskBytes is { } bytes ? $"{Figures.Bytes(bytes)} disk" : "disk unknown";
 
     private static Table LayerTable(JobReport report)
     {

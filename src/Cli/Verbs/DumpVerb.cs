@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Audit;
+using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Cli.Reports;
 using Orchestrator.Cli.Stores;
@@ -15,18 +16,18 @@ internal static class DumpVerb
 {
     public static Command Create(Surroundings surroundings, Option<bool> json)
     {
-        var store = new Option<string>("--store") { Description = "The store's folder", Required = true };
+        var store = StoreOptions.Required();
         var job = new Option<string?>("--job") { Description = "Only jobs whose id starts with this" };
         var unit = new Option<string?>("--unit") { Description = "Also the records of units whose id starts with this" };
         var verb = new VerbCommand("dump", "Show a store's jobs, their parts and how much of each is committed; records of units on demand. Changes nothing.",
             "orc dump --store .orchestrator/store", "orc dump --store .orchestrator/store --job 3f2a --unit layer/0/step/0/ --json")
         {
-            store, job, unit,
+            store.Store, store.KeyFile, job, unit,
         };
         verb.Handle(surroundings, json, async (parsed, context, cancellation) =>
         {
-            var path = surroundings.Resolve(parsed.GetRequiredValue(store));
-            var result = await DumpAsync(path, parsed.GetValue(job) ?? "", parsed.GetValue(unit), cancellation);
+            var opened = await store.Get(parsed, surroundings).OpenExistingAsync(context, cancellation);
+            var result = await DumpAsync(opened, parsed.GetValue(job) ?? "", parsed.GetValue(unit), cancellation);
             context.WriteResult(result);
             foreach (var one in result.Jobs)
                 Print(context.People, one);
@@ -37,9 +38,9 @@ internal static class DumpVerb
         return verb;
     }
 
-    private static async Task<DumpResult> DumpAsync(string path, string jobPrefix, string? unitPrefix, CancellationToken cancellationToken)
+    private static async Task<DumpResult> DumpAsync(IBlobStore store, string jobPrefix, string? unitPrefix, CancellationToken cancellationToken)
     {
-        var blobs = new ReadOnlyBlobStore(StoreFolder.Open(path));
+        var blobs = new ReadOnlyBlobStore(store);
         var checkpoints = new CheckpointStore(blobs);
         var jobs = new List<DumpedJob>();
         await foreach (var (tenant, id) in StoredJobs.ListAsync(blobs, cancellationToken))

@@ -15,18 +15,18 @@ internal static class GcVerb
 
     public static Command Create(Surroundings surroundings, Option<bool> json)
     {
-        var store = new Option<string>("--store") { Description = "The store's folder", Required = true };
+        var store = StoreOptions.Required();
         var age = new Option<string>("--older-than") { Description = "Only what is older: a number and s, m, h or d. A running attempt writes its outputs before it is committed", DefaultValueFactory = _ => DefaultAge };
         var dry = new Option<bool>("--dry-run") { Description = "Only tell" };
         var verb = new VerbCommand("gc", "Delete what no job needs: outputs of attempts that lost, were revoked or died, inputs without a plan, parts of logs that segments stand for, what was set aside.",
             "orc gc --store .orchestrator/store --dry-run", "orc gc --store .orchestrator/store --older-than 12h --json")
         {
-            store, age, dry,
+            store.Store, store.KeyFile, age, dry,
         };
         verb.Handle(surroundings, json, async (parsed, context, cancellation) =>
         {
             var bound = ParseAge(parsed.GetRequiredValue(age));
-            var blobs = StoreFolder.Open(surroundings.Resolve(parsed.GetRequiredValue(store)));
+            var blobs = await store.Get(parsed, surroundings).OpenExistingAsync(context, cancellation);
             var result = await CollectAsync(blobs, surroundings.Clock.GetUtcNow() - bound, parsed.GetValue(dry), cancellation);
             context.WriteResult(result);
             context.People.WriteLine($"{(result.DryRun ? "would delete" : "deleted")} {result.Blobs} blobs, {Figures.Bytes(result.Bytes)}: {result.Attempts} outputs of attempts, {result.Inputs} inputs, {result.LogParts} parts of logs, {result.Quarantined} set aside, {result.Leftovers} leftovers");
@@ -35,7 +35,7 @@ internal static class GcVerb
         return verb;
     }
 
-    private static async Task<GcResult> CollectAsync(FileBlobStore store, DateTimeOffset before, bool dryRun, CancellationToken cancellationToken)
+    private static async Task<GcResult> CollectAsync(IBlobStore store, DateTimeOffset before, bool dryRun, CancellationToken cancellationToken)
     {
         var counts = new Dictionary<GarbageKind, long>();
         var (blobs, bytes) = (0L, 0L);
@@ -47,7 +47,8 @@ internal static class GcVerb
                 await store.DeleteAsync(garbage.Blob.Name, cancellationToken);
         }
 
-        var leftovers = store.DeleteLeftovers(before, dryRun);
+        // Unfinished uploads to a container are the service's to drop.
+        var leftovers = store is FileBlobStore files ? files.DeleteLeftovers(before, dryRun) : default;
         return new GcResult(
             dryRun, blobs + leftovers.Count, bytes + leftovers.Bytes, counts.GetValueOrDefault(GarbageKind.Attempt), counts.GetValueOrDefault(GarbageKind.Input),
             counts.GetValueOrDefault(GarbageKind.Log), counts.GetValueOrDefault(GarbageKind.Quarantine), leftovers.Count);

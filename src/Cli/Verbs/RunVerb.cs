@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Orchestrator.Cli.Running;
+using Orchestrator.Cli.Stores;
 using Orchestrator.Jobs.Recipes;
 
 namespace Orchestrator.Cli.Verbs;
@@ -11,7 +12,7 @@ internal sealed class RunVerb
     private static readonly string[] s_devices = ["auto", "cpu", "cuda", "webgpu"];
 
     private readonly Argument<string?> _recipe = new("RECIPE") { Description = "The recipe (YAML)", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<string?> _store = new("--store") { Description = "Folder of the committed work; default .orchestrator/store beside the recipe", HelpName = "DIR" };
+    private readonly StoreOptions _store = StoreOptions.Optional(".orchestrator/store beside the recipe");
     private readonly Option<string?> _out = new("--out") { Description = "Folder of the results; default the recipe's output.folder", HelpName = "DIR" };
     private readonly Option<int> _slots;
     private readonly Option<string> _device = new("--device") { Description = string.Join(", ", s_devices), HelpName = "DEVICE", DefaultValueFactory = _ => "auto" };
@@ -31,7 +32,7 @@ internal sealed class RunVerb
             "orc run recipe.yaml --dry-run",
             "orc run recipe.yaml --slots 4 --out compressed --json")
         {
-            options._recipe, options._store, options._out, options._slots, options._device, options._profile, options._fresh, options._dryRun, options._schema,
+            options._recipe, options._store.Store, options._store.KeyFile, options._out, options._slots, options._device, options._profile, options._fresh, options._dryRun, options._schema,
         };
         verb.Validators.Add(result =>
         {
@@ -59,7 +60,7 @@ internal sealed class RunVerb
     private RunOptions ReadOptions(ParseResult parsed, Surroundings surroundings) => new()
     {
         Recipe = surroundings.Resolve(parsed.GetValue(_recipe)!),
-        Store = parsed.GetValue(_store) is { } store ? surroundings.Resolve(store) : null,
+        Store = _store.Find(parsed, surroundings),
         Out = parsed.GetValue(_out) is { } folder ? surroundings.Resolve(folder) : null,
         Slots = parsed.GetValue(_slots),
         Device = parsed.GetValue(_device)!,

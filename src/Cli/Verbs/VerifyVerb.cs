@@ -18,15 +18,15 @@ internal static class VerifyVerb
 
     public static Command Create(Surroundings surroundings, Option<bool> json)
     {
-        var store = new Option<string>("--store") { Description = "The store's folder", Required = true };
+        var store = StoreOptions.Required();
         var verb = new VerbCommand("verify", "Read every blob of a store and hold it against its digest, its schema and the records. Changes nothing; exit code 1 where damage was found.",
-            "orc verify --store .orchestrator/store", "orc verify --store .orchestrator/store --json")
+            "orc verify --store .orchestrator/store", "orc verify --store https://account.blob.core.windows.net/jobs --store-key-file account.key --json")
         {
-            store,
+            store.Store, store.KeyFile,
         };
         verb.Handle(surroundings, json, async (parsed, context, cancellation) =>
         {
-            var result = await VerifyAsync(StoreFolder.Open(surroundings.Resolve(parsed.GetRequiredValue(store))), cancellation);
+            var result = await VerifyAsync(await store.Get(parsed, surroundings).OpenExistingAsync(context, cancellation), cancellation);
             context.WriteResult(result);
             foreach (var finding in result.Findings)
                 context.People.WriteLine($"{finding.Kind.ToString().ToLowerInvariant()} {finding.Name}: {finding.Consequence}");
@@ -36,7 +36,7 @@ internal static class VerifyVerb
         return verb;
     }
 
-    private static async Task<VerifyResult> VerifyAsync(FileBlobStore store, CancellationToken cancellationToken)
+    private static async Task<VerifyResult> VerifyAsync(IBlobStore store, CancellationToken cancellationToken)
     {
         var listed = new List<Finding>();
         var counts = new Dictionary<FindingKind, long>();
@@ -57,7 +57,7 @@ internal static class VerifyVerb
     }
 
     /// <summary>Holds the end of every job that succeeded against the fold of its commits.</summary>
-    private static async Task<int> FoldJobsAsync(FileBlobStore store, Action<Finding> found, CancellationToken cancellationToken)
+    private static async Task<int> FoldJobsAsync(IBlobStore store, Action<Finding> found, CancellationToken cancellationToken)
     {
         var looking = new CheckpointStore(new ReadOnlyBlobStore(store));
         var jobs = 0;

@@ -37,14 +37,14 @@ public sealed record EstimateReport
         };
     }
 
-    private static double? Of(double planned, double actual) => actual > 0 ? planned / actual : null;
+    private static double? Of(double? planned, double? actual) => actual > 0 ? planned / actual : null;
 }
 
 /// <param name="Seconds">Wall time.</param>
 /// <param name="CpuSeconds">Time of all cores together.</param>
 /// <param name="MemoryBytes">Peak working set of the process.</param>
-/// <param name="DiskBytes">Growth of the store.</param>
-public sealed record Consumption(double Seconds, double CpuSeconds, long MemoryBytes, long DiskBytes);
+/// <param name="DiskBytes">Growth of the store; null where it lies in no folder.</param>
+public sealed record Consumption(double Seconds, double CpuSeconds, long MemoryBytes, long? DiskBytes);
 
 public sealed record ConsumptionRatio(double? Seconds, double? CpuSeconds, double? MemoryBytes, double? DiskBytes);
 

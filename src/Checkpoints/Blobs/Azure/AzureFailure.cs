@@ -55,7 +55,8 @@ internal static class AzureFailure
     private static string Refusal(RequestFailedException failed) => failed.ErrorCode switch
     {
         "AuthenticationFailed" or "InvalidAuthenticationInfo" => "the key, token or signature is wrong or has expired, or this machine's clock is off. Check --store-key-file, ask for a new token, set the clock",
-        "AuthorizationPermissionMismatch" or "AuthorizationFailure" or "InsufficientAccountPermissions" or "AuthorizationResourceTypeMismatch" or "AuthorizationServiceMismatch" =>
+        "AuthorizationFailure" => "the key or signature is wrong, or the right to do this is missing. Check --store-key-file, the identity's role ('Storage Blob Data Contributor') and the account's firewall",
+        "AuthorizationPermissionMismatch" or "InsufficientAccountPermissions" or "AuthorizationResourceTypeMismatch" or "AuthorizationServiceMismatch" =>
             "the right to do this is missing. Give this identity the role 'Storage Blob Data Contributor' on the container, or a signature with the rights that infra/docs/azure.md lists",
         "AuthorizationProtocolMismatch" => "the signature is for https only. Use the account's https address",
         "AuthorizationSourceIPMismatch" => "requests from this address are not allowed. Change the signature or the account's firewall",
