@@ -67,7 +67,8 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
 
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {
-        var leases = Take(request);
+        var asked = Now();
+        var leases = Take(request, TimeSpan.Zero);
         if (leases.Count > 0)
             return leases;
         var waiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -79,7 +80,7 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
         });
         using var cancelled = cancellationToken.Register(() => waiting.TrySetCanceled(cancellationToken));
         await waiting.Task;
-        return Take(request);
+        return Take(request, Now() - asked);
     }
 
     public Task<IReadOnlyList<Epoch>> HeartbeatAsync(Heartbeat heartbeat, CancellationToken cancellationToken)
@@ -128,7 +129,7 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
         unit.Worker is null ? null : new LeaseStanding(unit.Worker, unit.Epoch, unit.Fraction, Now() - unit.Since),
         unit.Worker is null ? new UnitWait("queued", "A worker takes it when a slot is free.") : null);
 
-    private List<Lease> Take(LeaseRequest request)
+    private List<Lease> Take(LeaseRequest request, TimeSpan polled)
     {
         var leases = new List<Lease>();
         while (leases.Count < request.Max)
@@ -138,7 +139,7 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
                 break;
             _counter++;
             _instruments?.UnitLeased(offer.Unit.Kind, waited);
-            leases.Add(LeaseOf(offer, epoch));
+            leases.Add(LeaseOf(offer, epoch) with { Waited = polled });
         }
 
         return leases;

@@ -18,6 +18,9 @@ public static class BlobNames
 
     private const int SpreadLength = 2;
 
+    /// <summary>Whose blob it is.</summary>
+    public static string TenantOf(string name) => name[..name.IndexOf('/')];
+
     public static string Input(string tenant, string sha256) => $"{tenant}/inputs/{sha256}";
 
     /// <summary>What an attempt puts before the roles of its outputs.</summary>

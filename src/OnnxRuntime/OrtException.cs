@@ -23,5 +23,14 @@ public enum OrtErrorCode
 /// <summary>A call into ONNX Runtime failed; the message is the runtime's own.</summary>
 public sealed class OrtException(OrtErrorCode code, string message, Exception? inner = null) : Exception(message, inner)
 {
+    /// <summary>What the runtime's allocators, the C++ library, CUDA and WebGPU say where there is no memory left: the runtime has no code of its own for it.</summary>
+    private static readonly string[] s_outOfMemory =
+    [
+        "Failed to allocate memory", "std::bad_alloc", "bad allocation", "out of memory", "out_of_memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "Available memory of",
+    ];
+
     public OrtErrorCode Code { get; } = code;
+
+    /// <summary>The machine or the device had no memory for it: what failed may work where there is more of it.</summary>
+    public bool IsOutOfMemory { get; } = s_outOfMemory.Any(sign => message.Contains(sign, StringComparison.OrdinalIgnoreCase));
 }

@@ -16,10 +16,10 @@ public sealed class BlobCacheTests
         var store = new FaultyBlobStore(new MemoryBlobStore(), (_, _, _) => StoreFault.None);
         var blobs = new TensorBlobs(store);
         var blob = await blobs.WriteAsync("local/x", new byte[BlobBytes], CancellationToken.None);
-        var cache = new BlobCache(blobs, maxBytes: BlobBytes);
+        var cache = new BlobCache(maxBytes: BlobBytes);
         var before = store.Operations;
 
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => cache.ReadAsync(blob, CancellationToken.None)));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => cache.ReadAsync(blob, blobs, CancellationToken.None)));
 
         Assert.Equal(1, store.Operations - before);
     }
@@ -32,15 +32,15 @@ public sealed class BlobCacheTests
         var refs = new List<BlobRef>();
         for (byte i = 0; i < 3; i++)
             refs.Add(await blobs.WriteAsync($"local/{i}", Enumerable.Repeat(i, BlobBytes).ToArray(), CancellationToken.None));
-        var cache = new BlobCache(blobs, maxBytes: 2 * BlobBytes);
+        var cache = new BlobCache(maxBytes: 2 * BlobBytes);
         foreach (var i in new[] { 0, 1, 0, 2 })
-            await cache.ReadAsync(refs[i], CancellationToken.None);
+            await cache.ReadAsync(refs[i], blobs, CancellationToken.None);
         var before = store.Operations;
 
-        await cache.ReadAsync(refs[0], CancellationToken.None);
-        await cache.ReadAsync(refs[2], CancellationToken.None);
+        await cache.ReadAsync(refs[0], blobs, CancellationToken.None);
+        await cache.ReadAsync(refs[2], blobs, CancellationToken.None);
         Assert.Equal(0, store.Operations - before);
-        await cache.ReadAsync(refs[1], CancellationToken.None);
+        await cache.ReadAsync(refs[1], blobs, CancellationToken.None);
         Assert.Equal(1, store.Operations - before);
     }
 
@@ -52,7 +52,7 @@ public sealed class BlobCacheTests
         var shared = await blobs.WriteAsync("local/shared", new byte[BlobBytes], CancellationToken.None);
         var own = await blobs.WriteAsync("local/own", Enumerable.Repeat((byte)1, BlobBytes).ToArray(), CancellationToken.None);
         using var files = new BlobFiles(blobs);
-        var context = new UnitContext(new BlobCache(blobs, maxBytes: BlobBytes), files, blobs, "local/attempt");
+        var context = new UnitContext(new BlobCache(maxBytes: BlobBytes), files, blobs, "local/attempt");
         await context.ReadAsync(shared, CancellationToken.None);
 
         Assert.Equal(1, (await context.ReadOnceAsync(own, CancellationToken.None)).Span[0]);
@@ -68,10 +68,10 @@ public sealed class BlobCacheTests
         var store = new FaultyBlobStore(new MemoryBlobStore(), (_, operation, _) => fail && operation == "read" ? StoreFault.Fail : StoreFault.None);
         var blobs = new TensorBlobs(store);
         var blob = await blobs.WriteAsync("local/x", new byte[BlobBytes], CancellationToken.None);
-        var cache = new BlobCache(blobs, maxBytes: BlobBytes);
-        await Assert.ThrowsAsync<IOException>(() => cache.ReadAsync(blob, CancellationToken.None));
+        var cache = new BlobCache(maxBytes: BlobBytes);
+        await Assert.ThrowsAsync<IOException>(() => cache.ReadAsync(blob, blobs, CancellationToken.None));
         fail = false;
 
-        Assert.Equal(BlobBytes, (await cache.ReadAsync(blob, CancellationToken.None)).Length);
+        Assert.Equal(BlobBytes, (await cache.ReadAsync(blob, blobs, CancellationToken.None)).Length);
     }
 }

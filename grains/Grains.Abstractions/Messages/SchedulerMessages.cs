@@ -42,9 +42,12 @@ public sealed record LeaseRequest(string Worker, IReadOnlyList<string> Profiles,
 
 /// <summary>The right to run a unit for a while.</summary>
 /// <param name="OutputPrefix">What goes before the roles in the names of outputs; unique to the attempt.</param>
-/// <param name="Duration">From the moment the request was sent: a worker cannot tell how long the answer was under way.</param>
+/// <param name="Duration">From the moment the request was sent, and what it waited: a worker cannot tell how long the answer was under way.</param>
 public sealed record Lease(WorkUnit Unit, Epoch Epoch, string OutputPrefix, TimeSpan Duration)
 {
+    /// <summary>How long the request had waited at the coordinator when the lease began.</summary>
+    public TimeSpan Waited { get; init; }
+
     /// <inheritdoc cref="UnitOffer.Trace"/>
     public string? Trace { get; init; }
 }

@@ -1,18 +1,23 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outcomes;
+using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Worker.Leasing;
 
 /// <summary>Exceptions of an attempt as outcomes: the one place where they are classed.</summary>
 internal static class AttemptOutcome
 {
+    public const string OutOfMemory = "out-of-memory";
+
+    public static bool IsOutOfMemory(Outcome outcome) => outcome.Failure?.Code == OutOfMemory;
+
     public static Outcome FromException(Exception cause) => cause switch
     {
         DamagedBlobException e => Outcome.SystemFailed(new Failure("damaged-input", e.Message, Retryable: true) { Damaged = e.Blob }),
         // The same unit has the same input everywhere.
         InputException e => Outcome.WorkloadFailed(new Failure(e.Code, $"{e.Subject}: {e.Message} {e.Remedy}", Retryable: false)),
-        OutOfMemoryException e => Outcome.SystemFailed(new Failure("out-of-memory", e.Message, Retryable: true)),
+        OutOfMemoryException or OrtException { IsOutOfMemory: true } => Outcome.SystemFailed(new Failure(OutOfMemory, cause.Message, Retryable: true)),
         IOException or UnauthorizedAccessException => Outcome.SystemFailed(new Failure("store-failed", cause.Message, Retryable: true)),
         _ => Outcome.WorkloadFailed(new Failure(Code(cause), cause.Message, Retryable: true)),
     };

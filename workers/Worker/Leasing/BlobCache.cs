@@ -4,10 +4,10 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Worker.Leasing;
 
 /// <summary>
-/// Input blobs by digest, read and verified once for all slots. Bounded by bytes, least recently used first out; a blob larger than the
-/// bound is handed on and not kept.
+/// Input blobs by tenant and digest, read and verified once for all slots. Bounded by bytes, least recently used first out; a blob larger
+/// than the bound is handed on and not kept.
 /// </summary>
-internal sealed class BlobCache(TensorBlobs blobs, long maxBytes)
+internal sealed class BlobCache(long maxBytes)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, LinkedListNode<Entry>> _entries = new(StringComparer.Ordinal);
@@ -15,13 +15,15 @@ internal sealed class BlobCache(TensorBlobs blobs, long maxBytes)
     private long _bytes;
 
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
-    public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
+    public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, TensorBlobs blobs, CancellationToken cancellationToken)
     {
+        // A digest alone is no right to another tenant's blob.
+        var key = $"{BlobNames.TenantOf(blob.Name)}/{blob.Sha256}";
         Task<ReadOnlyMemory<byte>> content;
         LinkedListNode<Entry> node;
         lock (_lock)
         {
-            if (_entries.TryGetValue(blob.Sha256, out node!))
+            if (_entries.TryGetValue(key, out node!))
             {
                 _byUse.Remove(node);
                 _byUse.AddFirst(node);
@@ -31,8 +33,8 @@ internal sealed class BlobCache(TensorBlobs blobs, long maxBytes)
             {
                 // Not with the caller's token: another slot may wait for the same read.
                 content = blobs.ReadAsync(blob, CancellationToken.None);
-                node = _byUse.AddFirst(new Entry(blob.Sha256, blob.Length, content));
-                _entries[blob.Sha256] = node;
+                node = _byUse.AddFirst(new Entry(key, blob.Length, content));
+                _entries[key] = node;
                 _bytes += blob.Length;
                 Evict();
             }
@@ -51,6 +53,15 @@ internal sealed class BlobCache(TensorBlobs blobs, long maxBytes)
         }
     }
 
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            while (_byUse.Last is { } last)
+                Remove(last);
+        }
+    }
+
     private void Evict()
     {
         while (_bytes > maxBytes && _byUse.Last is { } last)
@@ -62,9 +73,9 @@ internal sealed class BlobCache(TensorBlobs blobs, long maxBytes)
         if (node.List is null)
             return;
         _byUse.Remove(node);
-        _entries.Remove(node.Value.Sha256);
+        _entries.Remove(node.Value.Key);
         _bytes -= node.Value.Length;
     }
 
-    private sealed record Entry(string Sha256, long Length, Task<ReadOnlyMemory<byte>> Content);
+    private sealed record Entry(string Key, long Length, Task<ReadOnlyMemory<byte>> Content);
 }

@@ -9,17 +9,20 @@ internal sealed class HeldLease : IDisposable
     private readonly TimeSpan _margin;
     private readonly CancellationTokenSource _stop;
     private readonly ITimer _fence;
+    private readonly CancellationTokenSource _end = new();
     private int _lost;
 
     /// <param name="asked">Timestamp taken before the lease was asked for: nobody knows how long the answer was under way.</param>
-    public HeldLease(Lease lease, long asked, TimeSpan margin, TimeProvider clock, CancellationToken drain)
+    /// <param name="handBack">Stops the unit while the lease goes on, so that its end can be told.</param>
+    public HeldLease(Lease lease, long asked, TimeSpan margin, TimeProvider clock, CancellationToken handBack)
     {
         Lease = lease;
         _clock = clock;
         _margin = margin;
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(drain);
+        End = _end.Token;
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(handBack, End);
         Token = _stop.Token;
-        _fence = clock.CreateTimer(_ => Lose(), null, Remaining(asked), Timeout.InfiniteTimeSpan);
+        _fence = clock.CreateTimer(_ => Lose(), null, Remaining(asked, lease.Waited), Timeout.InfiniteTimeSpan);
     }
 
     public Lease Lease { get; }
@@ -29,6 +32,9 @@ internal sealed class HeldLease : IDisposable
     /// <summary>Cancelled when the unit has to stop, for whatever reason.</summary>
     public CancellationToken Token { get; }
 
+    /// <summary>Cancelled when the lease is over.</summary>
+    public CancellationToken End { get; }
+
     /// <summary>The lease is over: whatever comes out is somebody else's by now.</summary>
     public bool IsLost => Volatile.Read(ref _lost) == 1;
 
@@ -36,7 +42,7 @@ internal sealed class HeldLease : IDisposable
     public void Renew(long asked)
     {
         if (!IsLost)
-            _fence.Change(Remaining(asked), Timeout.InfiniteTimeSpan);
+            _fence.Change(Remaining(asked, TimeSpan.Zero), Timeout.InfiniteTimeSpan);
     }
 
     public void Lose()
@@ -44,7 +50,7 @@ internal sealed class HeldLease : IDisposable
         Volatile.Write(ref _lost, 1);
         try
         {
-            _stop.Cancel();
+            _end.Cancel();
         }
         catch (ObjectDisposedException)
         {
@@ -56,11 +62,12 @@ internal sealed class HeldLease : IDisposable
     {
         _fence.Dispose();
         _stop.Dispose();
+        _end.Dispose();
     }
 
-    private TimeSpan Remaining(long asked)
+    private TimeSpan Remaining(long asked, TimeSpan waited)
     {
-        var left = Lease.Duration - _margin - _clock.GetElapsedTime(asked);
+        var left = waited + Lease.Duration - _margin - _clock.GetElapsedTime(asked);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 }

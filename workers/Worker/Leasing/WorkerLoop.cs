@@ -9,22 +9,29 @@ namespace Orchestrator.Worker.Leasing;
 
 /// <summary>A worker: its slots lease units, run them and report; one heartbeat renews all leases. Knows no jobs beyond the units it holds and writes no commits.</summary>
 /// <param name="scheduler">A call that fails with <see cref="IOException"/> was not answered and is made again after a while.</param>
-/// <param name="slots">Opens what a slot computes on.</param>
-public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock, Func<int, ISlot> slots)
+public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock, WorkerMeans means)
 {
     /// <summary>Wait before a coordinator that did not answer is asked again.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
-    private readonly BlobCache _cache = new(blobs, options.CacheBytes);
+    /// <summary>How often an end is told after the worker was asked to stop now.</summary>
+    private const int LastWords = 3;
+
+    private readonly BlobCache _cache = new(options.CacheBytes);
     private readonly ConcurrentDictionary<Epoch, HeldLease> _held = [];
+    private readonly AloneGate _gate = new();
 
     public WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
-        : this(scheduler, runner, blobs, options, clock, slot => new SlotThread($"slot-{slot}"))
+        : this(scheduler, runner, blobs, options, clock, new WorkerMeans())
     {
     }
 
     /// <summary>Works until cancelled; then hands back what is under way and returns.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    public Task RunAsync(CancellationToken cancellationToken) => RunAsync(cancellationToken, cancellationToken);
+
+    /// <summary>Works until asked to drain; then takes no more units, ends those under way and returns.</summary>
+    /// <param name="handBack">Units under way are handed back instead.</param>
+    public async Task RunAsync(CancellationToken drain, CancellationToken handBack)
     {
         using var over = new CancellationTokenSource();
         using var files = new BlobFiles(blobs);
@@ -32,8 +39,9 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         try
         {
             // A slot that fails takes the others down with it, or the job would wait for it for ever.
-            using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, files, any)));
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(handBack);
+            using var idle = CancellationTokenSource.CreateLinkedTokenSource(drain, stop.Token);
+            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, files, stop, idle.Token)));
         }
         finally
         {
@@ -42,16 +50,16 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         }
     }
 
-    private async Task SlotAsync(int slot, BlobFiles files, CancellationTokenSource drain)
+    private async Task SlotAsync(int number, BlobFiles files, CancellationTokenSource stop, CancellationToken drain)
     {
-        using var thread = slots(slot);
+        using var slot = means.Slots?.Invoke(number) ?? new SlotThread($"slot-{number}");
         try
         {
             while (!drain.IsCancellationRequested)
             {
                 var asked = clock.GetTimestamp();
-                foreach (var lease in await LeaseAsync(drain.Token))
-                    await AttemptAsync(thread, files, lease, asked, drain.Token);
+                foreach (var lease in await LeaseAsync(drain))
+                    await AttemptAsync(slot, files, lease, asked, stop.Token);
             }
         }
         catch (OperationCanceledException) when (drain.IsCancellationRequested)
@@ -60,7 +68,7 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         }
         catch
         {
-            Cancel(drain);
+            Cancel(stop);
             throw;
         }
     }
@@ -69,24 +77,29 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
     {
         try
         {
-            return await scheduler.LeaseAsync(new LeaseRequest(options.Name, [options.Profile], 1), drain);
+            return await scheduler.LeaseAsync(new LeaseRequest(options.Name, options.Profiles, 1) { FreeBytes = means.FreeBytes() }, drain);
         }
-        catch (IOException)
+        catch (IOException lost)
         {
+            means.Observer?.Noted("server-lost", lost.Message);
             await Task.Delay(s_patience, clock, drain);
             return [];
         }
     }
 
-    private async Task AttemptAsync(ISlot thread, BlobFiles files, Lease lease, long asked, CancellationToken drain)
+    private async Task AttemptAsync(ISlot slot, BlobFiles files, Lease lease, long asked, CancellationToken stop)
     {
-        using var held = new HeldLease(lease, asked, options.SkewMargin, clock, drain);
-        held.Context = new UnitContext(_cache, files, blobs, lease.OutputPrefix);
+        using var held = new HeldLease(lease, asked, options.SkewMargin, clock, stop);
+        var view = means.BlobsOf?.Invoke(lease) ?? blobs;
         _held[lease.Epoch] = held;
+        means.Observer?.Started(lease);
+        var started = clock.GetTimestamp();
         try
         {
-            var outcome = await thread.RunAsync(() => RunAsync(held, drain));
-            await CompleteAsync(held, outcome);
+            var attempt = new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock);
+            var outcome = await attempt.RunAsync(held, slot, () => new UnitContext(_cache, files, view, lease.OutputPrefix), stop);
+            var isTold = await CompleteAsync(held, outcome, stop);
+            means.Observer?.Ended(lease, outcome, clock.GetElapsedTime(started), isTold);
         }
         finally
         {
@@ -95,39 +108,46 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
     }
 
     /// <summary>Tells until it is heard or the lease is over: told twice, the second time is refused.</summary>
-    private async Task CompleteAsync(HeldLease held, Outcome outcome)
+    private async Task<bool> CompleteAsync(HeldLease held, Outcome outcome, CancellationToken stop)
     {
-        while (!held.IsLost)
+        for (var told = 1; !held.IsLost && (told <= LastWords || !stop.IsCancellationRequested); told++)
         {
             try
             {
-                await scheduler.CompleteAsync(held.Lease.Epoch, outcome, CancellationToken.None);
-                return;
+                return await scheduler.CompleteAsync(held.Lease.Epoch, outcome, held.End);
             }
             catch (IOException)
             {
-                await Task.Delay(s_patience, clock, CancellationToken.None);
+                await WaitAsync(held.End);
             }
+            catch (OperationCanceledException) when (held.IsLost)
+            {
+                return false;
+            }
+        }
+
+        return false;
+    }
+
+    private async Task WaitAsync(CancellationToken end)
+    {
+        try
+        {
+            await Task.Delay(s_patience, clock, end);
+        }
+        catch (OperationCanceledException)
+        {
+            // The lease is over; whoever waits sees it.
         }
     }
 
-    private async Task<Outcome> RunAsync(HeldLease held, CancellationToken drain)
+    private void Reclaim()
     {
-        var started = clock.GetTimestamp();
-        try
-        {
-            var metrics = await runner.RunAsync(held.Lease.Unit, held.Context!, held.Token);
-            return Outcome.Completed(held.Context!.Outputs, metrics with { Seconds = clock.GetElapsedTime(started).TotalSeconds });
-        }
-        catch (Exception) when (held.Token.IsCancellationRequested)
-        {
-            // Whatever it threw, it threw because it was stopped.
-            return Outcome.Cancelled(drain.IsCancellationRequested ? "The worker stops." : "The lease is over.");
-        }
-        catch (Exception cause)
-        {
-            return AttemptOutcome.FromException(cause);
-        }
+        _cache.Clear();
+        (runner as IReclaimable)?.Reclaim();
+        // What was let go of is given back before the unit that needs it runs.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
     }
 
     /// <summary>On this thread, so that nothing runs beside the caller; the asynchronous form would go to the pool.</summary>
@@ -157,7 +177,7 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         try
         {
             renewed = await scheduler.HeartbeatAsync(
-                new Heartbeat(options.Name, [.. held.Select(h => new AttemptProgress(h.Lease.Epoch, h.Context!.Fraction))]), cancellationToken);
+                new Heartbeat(options.Name, [.. held.Select(h => new AttemptProgress(h.Lease.Epoch, h.Context?.Fraction ?? 0))]), cancellationToken);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -165,9 +185,10 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
             return;
         }
 
+        var kept = renewed.ToHashSet();
         foreach (var lease in held)
         {
-            if (renewed.Contains(lease.Lease.Epoch))
+            if (kept.Contains(lease.Lease.Epoch))
                 lease.Renew(asked);
             else
                 lease.Lose();

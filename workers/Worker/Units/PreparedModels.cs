@@ -9,7 +9,7 @@ namespace Orchestrator.Worker.Units;
 internal sealed class PreparedModels : IDisposable
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private (string Sha256, BatchNormMode BatchNorm, OnnxModel Model)? _last;
+    private volatile Prepared? _last;
 
     public async Task<OnnxModel> GetAsync(BlobRef blob, BatchNormMode batchNorm, UnitInputs inputs)
     {
@@ -19,7 +19,7 @@ internal sealed class PreparedModels : IDisposable
             if (_last is { } last && last.Sha256 == blob.Sha256 && last.BatchNorm == batchNorm)
                 return last.Model.Clone();
             var model = ModelPreparation.Prepare(await inputs.ModelAsync(blob), batchNorm);
-            _last = (blob.Sha256, batchNorm, model);
+            _last = new Prepared(blob.Sha256, batchNorm, model);
             return model.Clone();
         }
         finally
@@ -28,5 +28,10 @@ internal sealed class PreparedModels : IDisposable
         }
     }
 
+    /// <summary>Forgets it.</summary>
+    public void Reclaim() => _last = null;
+
     public void Dispose() => _turn.Dispose();
+
+    private sealed record Prepared(string Sha256, BatchNormMode BatchNorm, OnnxModel Model);
 }

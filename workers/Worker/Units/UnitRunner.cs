@@ -8,7 +8,7 @@ namespace Orchestrator.Worker.Units;
 /// <summary>Runs every kind of unit. One for all slots of a worker.</summary>
 /// <param name="width">Kernel width of the job's numeric profile.</param>
 /// <param name="time">For durations only; no result depends on it.</param>
-public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProvider time) : IUnitRunner, IDisposable
+public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProvider time) : IUnitRunner, IReclaimable, IDisposable
 {
     private readonly PreparedModels _models = new();
 
@@ -19,6 +19,8 @@ public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProv
         var metrics = await Task.Run(() => DispatchAsync(unit, context, cancellationToken), cancellationToken);
         return metrics with { Seconds = time.GetElapsedTime(started).TotalSeconds };
     }
+
+    public void Reclaim() => _models.Reclaim();
 
     public void Dispose() => _models.Dispose();
 

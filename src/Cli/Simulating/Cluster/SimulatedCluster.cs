@@ -69,7 +69,7 @@ internal sealed class SimulatedCluster
         var options = WorkerOptions.Create(process.Name, SimulatedJob.Profile, _shape.Slots);
         var scheduler = new SimulatedSchedulerLink(World, process, () => Coordinator, Faults);
         var worker = new WorkerLoop(
-            scheduler, new StubRunner(process.Clock, Faults, _shape.Failures, process.Name), new TensorBlobs(store), options, process.Clock, _ => new SimulatedSlot(process));
+            scheduler, new StubRunner(process.Clock, Faults, _shape.Failures, process.Name), new TensorBlobs(store), options, process.Clock, new WorkerMeans { Slots = _ => new SimulatedSlot(process) });
         _ = process.Run(async () =>
         {
             try
