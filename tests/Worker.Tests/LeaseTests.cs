@@ -1,10 +1,6 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
-using Orchestrator.Embedded;
-using Orchestrator.Grains.Abstractions;
-using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;
-using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit.Jobs;
 using Orchestrator.TestKit.Time;
 using Orchestrator.Worker.Leasing;
@@ -93,65 +89,87 @@ public sealed class LeaseTests
         Assert.Equal([OutcomeKind.Completed], scheduler.Reported.Select(o => o.Kind));
     }
 
-    /// <summary>A scheduler with one unit to give.</summary>
-    private sealed class OneLease(TimeSpan duration) : ISchedulerGrain
+    [Fact]
+    public async Task A_lease_that_a_long_wait_brought_counts_from_the_end_of_the_wait()
     {
-        private TaskCompletionSource _heartbeat = new();
-        private int _asked;
+        var clock = new ManualClock();
+        var waited = s_lease + TimeSpan.FromSeconds(1);
+        var scheduler = new OneLease(s_lease) { Waits = () => clock.Advance(waited), Waited = waited };
+        var options = WorkerOptions.Create("worker", SampleJobs.Profile, slots: 1);
+        using var drain = new CancellationTokenSource();
+        var working = new WorkerLoop(scheduler, new EchoRunner(), new TensorBlobs(new MemoryBlobStore()), options, clock).RunAsync(drain.Token);
+        await scheduler.AskedAgain.Task;
+        await drain.CancelAsync();
+        await working;
 
-        public bool IsDeaf { get; init; }
+        Assert.Equal([OutcomeKind.Completed], scheduler.Reported.Select(o => o.Kind));
+    }
 
-        public List<Outcome> Reported { get; } = [];
-
-        public TaskCompletionSource Running { get; } = new();
-
-        public TaskCompletionSource AskedAgain { get; } = new();
-
-        public Task NextHeartbeat() => (_heartbeat = new TaskCompletionSource()).Task;
-
-        public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
+    [Fact]
+    public async Task A_unit_whose_lease_the_coordinator_has_ended_stops_with_the_next_heartbeat_and_reports_nothing()
+    {
+        var clock = new ManualClock();
+        var options = WorkerOptions.Create("worker", SampleJobs.Profile, slots: 1);
+        var scheduler = new OneLease(s_lease) { IsWithdrawn = true };
+        var stoppedAt = new TaskCompletionSource<DateTimeOffset>();
+        var runner = new EchoRunner(async (_, token) =>
         {
-            if (Interlocked.Increment(ref _asked) > 1)
-            {
-                AskedAgain.TrySetResult();
-                await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
-            }
+            await using var stop = token.Register(() => stoppedAt.SetResult(clock.GetUtcNow()));
+            scheduler.Running.SetResult();
+            await new TaskCompletionSource().Task.WaitAsync(token);
+        });
+        using var drain = new CancellationTokenSource();
+        var working = new WorkerLoop(scheduler, runner, new TensorBlobs(new MemoryBlobStore()), options, clock).RunAsync(drain.Token);
+        await scheduler.Running.Task;
 
-            var unit = new WorkUnit
-            {
-                Id = "compare",
-                Key = SampleJobs.Digest('d'),
-                Kind = UnitKind.Evaluate,
-                Spec = new EvaluateSpec("top1", 0, 1, 1, new(), Latency: false),
-                Inputs = [],
-                Profile = request.Profiles[0],
-                Cost = 1,
-            };
-            return [new Lease(unit, new Epoch(1, 1), "local/attempts/1", duration)];
+        clock.Advance(options.HeartbeatEvery);
+        var stopped = await stoppedAt.Task;
+        await scheduler.AskedAgain.Task;
+        await drain.CancelAsync();
+        await working;
+
+        Assert.Equal(DateTimeOffset.UnixEpoch + options.HeartbeatEvery, stopped);
+        Assert.Empty(scheduler.Reported);
+    }
+
+    [Fact]
+    public async Task A_result_is_told_again_until_it_is_heard()
+    {
+        var told = 0;
+        // So long that the lease outlasts any number of steps of the clock.
+        var scheduler = new OneLease(TimeSpan.FromDays(10_000)) { Hears = _ => ++told > 2 ? true : throw new IOException($"Lost the {told}. answer.") };
+
+        await RunUntilAskedAgainAsync(scheduler);
+
+        Assert.Equal(3, told);
+        Assert.Equal([OutcomeKind.Completed], scheduler.Reported.Select(o => o.Kind));
+    }
+
+    [Fact]
+    public async Task A_result_that_nobody_hears_is_told_no_longer_than_the_lease_lasts()
+    {
+        var told = 0;
+        var scheduler = new OneLease(s_lease) { IsDeaf = true, Hears = _ => throw new IOException($"Lost the {++told}. answer.") };
+
+        await RunUntilAskedAgainAsync(scheduler);
+
+        Assert.InRange(told, 0, (int)s_lease.TotalSeconds);
+        Assert.Empty(scheduler.Reported);
+    }
+
+    private static async Task RunUntilAskedAgainAsync(OneLease scheduler)
+    {
+        var clock = new ManualClock();
+        var options = WorkerOptions.Create("worker", SampleJobs.Profile, slots: 1);
+        using var drain = new CancellationTokenSource();
+        var working = new WorkerLoop(scheduler, new EchoRunner(), new TensorBlobs(new MemoryBlobStore()), options, clock).RunAsync(drain.Token);
+        while (!scheduler.AskedAgain.Task.IsCompleted)
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Yield();
         }
 
-        public Task<IReadOnlyList<Epoch>> HeartbeatAsync(Heartbeat heartbeat, CancellationToken cancellationToken)
-        {
-            if (IsDeaf)
-                throw new IOException("No route to host.");
-            _heartbeat.TrySetResult();
-            return Task.FromResult<IReadOnlyList<Epoch>>([.. heartbeat.Attempts.Select(a => a.Epoch)]);
-        }
-
-        public Task<bool> CompleteAsync(Epoch epoch, Outcome outcome, CancellationToken cancellationToken)
-        {
-            Reported.Add(outcome);
-            return Task.FromResult(true);
-        }
-
-        public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => Task.FromResult(new ScheduleStanding(0, 0, [], []));
-
-        public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => Task.FromResult<Lease?>(null);
+        await drain.CancelAsync();
+        await working;
     }
 }
