@@ -87,7 +87,7 @@ public sealed class HttpSchedulerTests
             if (request.Path == WorkerRoutes.Heartbeats)
             {
                 asked.SetResult();
-                await Task.Delay(Timeout.Infinite, request.Gone);
+                await new TaskCompletionSource().Task.WaitAsync(request.Gone);
             }
 
             return Answer(request);
