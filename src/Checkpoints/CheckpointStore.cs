@@ -134,7 +134,10 @@ public sealed class CheckpointStore(IBlobStore store)
             if (await store.ReadAsync(name, cancellationToken) is not { } blob)
                 return (place, null);
             if (SealedJson.Read<CommitRecord>(name, blob.Content, CommitRecord.CurrentSchema) is not { } record || record.Key != key)
+            {
+                store.NoteDamage(name);
                 await RevokeAsync(place, key, null, cancellationToken);
+            }
             else if (await store.ReadAsync(place.Revocation.ToString(), cancellationToken) is null)
                 return (place, record);
         }

@@ -3,9 +3,10 @@ using System.Security.Cryptography;
 namespace Orchestrator.Checkpoints;
 
 /// <summary>Passes bytes on and keeps their SHA-256 and number. Writing or reading, not both.</summary>
-internal sealed class HashingStream(Stream inner) : Stream
+/// <param name="hashes">False where the number alone matters; then there is no digest.</param>
+internal sealed class HashingStream(Stream inner, bool hashes = true) : Stream
 {
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash? _hash = hashes ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
     private long _count;
 
     public override bool CanRead => inner.CanRead;
@@ -23,7 +24,7 @@ internal sealed class HashingStream(Stream inner) : Stream
     }
 
     /// <summary>Hex digest of all bytes so far; ends the hash.</summary>
-    public string Digest() => Convert.ToHexStringLower(_hash.GetHashAndReset());
+    public string Digest() => Convert.ToHexStringLower(_hash!.GetHashAndReset());
 
     public override void Flush() => inner.Flush();
 
@@ -74,13 +75,13 @@ internal sealed class HashingStream(Stream inner) : Stream
     {
         // The inner stream belongs to whoever opened it.
         if (disposing)
-            _hash.Dispose();
+            _hash?.Dispose();
         base.Dispose(disposing);
     }
 
     private void Add(ReadOnlySpan<byte> bytes)
     {
-        _hash.AppendData(bytes);
+        _hash?.AppendData(bytes);
         _count += bytes.Length;
     }
 }

@@ -16,9 +16,9 @@ public sealed class TensorBlobs(IBlobStore store)
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
     {
-        var content = (await store.ReadAsync(blob.Name, cancellationToken))?.Content ?? throw new DamagedBlobException(blob, "it is missing") { IsMissing = true };
+        var content = (await store.ReadAsync(blob.Name, cancellationToken))?.Content ?? throw Missing(blob);
         if (Convert.ToHexStringLower(SHA256.HashData(content.Span)) != blob.Sha256)
-            throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
+            throw Damaged(blob);
         return content;
     }
 
@@ -37,13 +37,13 @@ public sealed class TensorBlobs(IBlobStore store)
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task CopyAsync(BlobRef blob, Stream target, CancellationToken cancellationToken)
     {
-        await using var source = await store.OpenReadAsync(blob.Name, cancellationToken) ?? throw new DamagedBlobException(blob, "it is missing") { IsMissing = true };
+        await using var source = await store.OpenReadAsync(blob.Name, cancellationToken) ?? throw Missing(blob);
         await using var hashing = new HashingStream(source);
         await hashing.CopyToAsync(target, CopyBuffer, cancellationToken);
         if (hashing.Digest() != blob.Sha256)
         {
             _sound.TryRemove(blob.Name, out _);
-            throw new DamagedBlobException(blob, "its SHA-256 is not the committed one");
+            throw Damaged(blob);
         }
 
         _sound[blob.Name] = blob.Sha256;
@@ -102,6 +102,18 @@ public sealed class TensorBlobs(IBlobStore store)
         if (!created && !await IsSoundAsync(blob, cancellationToken))
             throw new IOException($"'{blob.Name}' could not be written: another process wrote something else there.");
         return blob;
+    }
+
+    private DamagedBlobException Missing(BlobRef blob)
+    {
+        store.NoteDamage(blob.Name);
+        return new DamagedBlobException(blob, "it is missing") { IsMissing = true };
+    }
+
+    private DamagedBlobException Damaged(BlobRef blob)
+    {
+        store.NoteDamage(blob.Name);
+        return new DamagedBlobException(blob, "its SHA-256 is not the committed one");
     }
 
     /// <summary>A conflict under a name of our own means that an earlier try of ours arrived after all.</summary>

@@ -36,6 +36,11 @@ public interface IBlobStore
     /// <summary>Deletes a blob or a head; nothing happens where there is none.</summary>
     public Task DeleteAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>Whoever reads tells here that a blob was missing or not what had been written, for those who count it.</summary>
+    public void NoteDamage(string name)
+    {
+    }
+
     /// <summary>All blobs and heads whose names start with the prefix, in ordinal order.</summary>
     public IAsyncEnumerable<BlobEntry> ListAsync(string prefix, CancellationToken cancellationToken);
 }

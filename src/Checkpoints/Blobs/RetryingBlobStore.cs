@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Orchestrator.Checkpoints.Telemetry;
 using Polly;
 using Polly.Retry;
 
@@ -30,10 +31,11 @@ public sealed class RetryingBlobStore : IBlobStore
     private readonly ResiliencePipeline _pipeline;
 
     /// <param name="random">For the jitter; 0 to 1.</param>
-    public RetryingBlobStore(IBlobStore inner, StoreRetryOptions options, TimeProvider clock, Func<double> random)
+    /// <param name="instruments">Null where tries are not counted.</param>
+    public RetryingBlobStore(IBlobStore inner, StoreRetryOptions options, TimeProvider clock, Func<double> random, StoreInstruments? instruments = null)
     {
         _inner = inner;
-        _pipeline = new ResiliencePipelineBuilder { TimeProvider = clock }
+        _pipeline = new ResiliencePipelineBuilder { Name = "blob", TimeProvider = clock, TelemetryListener = instruments?.Resilience }
             .AddRetry(new RetryStrategyOptions
             {
                 ShouldHandle = new PredicateBuilder().Handle<IOException>(IsTransient),
@@ -54,6 +56,8 @@ public sealed class RetryingBlobStore : IBlobStore
         RunAsync(token => _inner.OpenReadAsync(name, token), cancellationToken);
 
     public string? FindFile(string name) => _inner.FindFile(name);
+
+    public void NoteDamage(string name) => _inner.NoteDamage(name);
 
     public Task<bool> CreateAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         RunAsync(token => _inner.CreateAsync(name, content, token), cancellationToken);

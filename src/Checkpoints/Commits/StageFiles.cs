@@ -185,6 +185,7 @@ internal sealed class StageFiles(IBlobStore store, JobScope scope, string stage)
         if (!_damaged.Contains(name))
         {
             _damaged.Add(name);
+            store.NoteDamage(name);
             await store.CreateAsync(BlobNames.QuarantinedPart(scope, stage, name), blob.Content, cancellationToken);
         }
 

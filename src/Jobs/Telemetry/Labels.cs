@@ -30,6 +30,9 @@ public static class Labels
     public const string Timeout = "timeout";
     public const string Cancellation = "cancellation";
 
+    /// <summary>Somebody else was first.</summary>
+    public const string Conflict = "conflict";
+
     public static KeyValuePair<string, object?> Of(UnitKind kind) => new(Kind, kind switch
     {
         UnitKind.Outline => "outline",

@@ -36,7 +36,7 @@ internal sealed class AzurePipelines
         _options = options;
         _budget = new RetryBudget(options.Clock);
         // Reads and writes go to one service: what either sees counts for both.
-        var attempt = new ResiliencePipelineBuilder { Name = "blob-attempt", TimeProvider = options.Clock }
+        var attempt = new ResiliencePipelineBuilder { Name = "blob-attempt", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
             {
                 FailureRatio = BreakerRatio,
@@ -47,12 +47,12 @@ internal sealed class AzurePipelines
             })
             .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Attempt, args.Context)) })
             .Build();
-        Write = new ResiliencePipelineBuilder { Name = "blob-write", TimeProvider = options.Clock }
+        Write = new ResiliencePipelineBuilder { Name = "blob-write", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
             .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Total, args.Context)) })
             .AddRetry(Patiently(new RetryStrategyOptions()))
             .AddPipeline(attempt)
             .Build();
-        Read = new ResiliencePipelineBuilder<AzureRange?> { Name = "blob-read", TimeProvider = options.Clock }
+        Read = new ResiliencePipelineBuilder<AzureRange?> { Name = "blob-read", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
             .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Total, args.Context)) })
             .AddRetry(Patiently(new RetryStrategyOptions<AzureRange?>()))
             .AddHedging(new HedgingStrategyOptions<AzureRange?>

@@ -1,4 +1,5 @@
 using Azure.Core.Pipeline;
+using Orchestrator.Checkpoints.Telemetry;
 
 namespace Orchestrator.Checkpoints.Blobs.Azure;
 
@@ -23,6 +24,9 @@ public sealed record AzureStoreOptions(TimeProvider Clock, Func<double> Random)
 
     /// <summary>Blocks of one upload on their way at once.</summary>
     public int BlocksInFlight { get; init; } = 4;
+
+    /// <summary>Null where tries are not counted.</summary>
+    public StoreInstruments? Instruments { get; init; }
 
     /// <summary>What carries requests; null for HTTP.</summary>
     public HttpPipelineTransport? Transport { get; init; }
