@@ -48,6 +48,8 @@ internal static class OrcCommand
         root.Subcommands.Add(GcVerb.Create(surroundings, json));
         root.Subcommands.Add(VerifyVerb.Create(surroundings, json));
         root.Subcommands.Add(DumpVerb.Create(surroundings, json));
+        foreach (var verb in ClientVerbs(surroundings, json))
+            root.Subcommands.Add(verb);
 
         foreach (var option in root.Options)
         {
@@ -59,6 +61,18 @@ internal static class OrcCommand
 
         return root;
     }
+
+    /// <summary>What a user asks of a server.</summary>
+    private static IEnumerable<Command> ClientVerbs(Surroundings surroundings, Option<bool> json) =>
+    [
+        ListVerb.Create(surroundings, json),
+        DescribeVerb.Create(surroundings, json),
+        ExplainVerb.Create(surroundings, json),
+        PauseVerb.Create(surroundings, json),
+        ResumeVerb.Create(surroundings, json),
+        CancelVerb.Create(surroundings, json),
+        RetryVerb.Create(surroundings, json),
+    ];
 
     /// <summary>Says what is wrong with the command line and how to see what is right.</summary>
     private static int Refuse(ParseResult parsed, IReadOnlyList<string> arguments, Surroundings surroundings)

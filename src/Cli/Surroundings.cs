@@ -24,5 +24,8 @@ internal sealed record Surroundings
     /// <summary>What lies between a job and its store; tests let it fail.</summary>
     public Func<IBlobStore, IBlobStore> Medium { get; init; } = static store => store;
 
+    /// <summary>Value of an environment variable; null where it is not set.</summary>
+    public Func<string, string?> Variable { get; init; } = static name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
     public string Resolve(string path) => Path.GetFullPath(path, WorkingFolder);
 }

@@ -14,6 +14,13 @@ public sealed partial class OrcCommandTests
     [InlineData("gc")]
     [InlineData("verify")]
     [InlineData("dump")]
+    [InlineData("list")]
+    [InlineData("describe")]
+    [InlineData("explain")]
+    [InlineData("pause")]
+    [InlineData("resume")]
+    [InlineData("cancel")]
+    [InlineData("retry")]
     public async Task Help_says_what_it_always_said(string verb)
     {
         using var console = new TestConsole();
@@ -34,6 +41,13 @@ public sealed partial class OrcCommandTests
     [InlineData("gc")]
     [InlineData("verify")]
     [InlineData("dump")]
+    [InlineData("list")]
+    [InlineData("describe")]
+    [InlineData("explain")]
+    [InlineData("pause")]
+    [InlineData("resume")]
+    [InlineData("cancel")]
+    [InlineData("retry")]
     public async Task Every_verb_has_an_example_that_parses(string verb)
     {
         using var console = new TestConsole();

@@ -21,6 +21,9 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
 
     public Func<IBlobStore, IBlobStore> Medium { get; init; } = store => store;
 
+    /// <summary>Variables of the environment; of this process's own none is seen.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
 
     public void Dispose()
@@ -38,5 +41,6 @@ internal sealed class TestConsole(string? workingFolder = null) : IDisposable
         Cores = 2,
         Limits = Limits,
         Medium = Medium,
+        Variable = Variables.GetValueOrDefault,
     });
 }

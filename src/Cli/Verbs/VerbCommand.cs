@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Orchestrator.Cli.Cluster;
 using Orchestrator.Cli.Output;
 using Orchestrator.Jobs;
 using Orchestrator.Onnx;
@@ -28,6 +29,11 @@ internal sealed class VerbCommand(string name, string description, params IReadO
         {
             context.WriteError(new ErrorBody("model-invalid", wrong.Message, wrong.Subject, wrong.Remedy ?? "Export the model again."));
             return ExitCodes.WrongInput;
+        }
+        catch (ServerFaultException fault)
+        {
+            context.WriteError(new ErrorBody(fault.Code, fault.Message, fault.Subject, fault.Remedy));
+            return ExitCodes.Failed;
         }
         catch (OperationCanceledException) when (context.Surroundings.Interruption.IsCancellationRequested)
         {

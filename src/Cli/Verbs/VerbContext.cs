@@ -35,6 +35,12 @@ internal sealed class VerbContext(Surroundings surroundings, bool json)
         TellError(error);
     }
 
+    /// <summary>Something that may be wrong; to standard error, since it is no part of the result.</summary>
+    public void TellWarning(string text) => Surroundings.Terminal.ForErrors().MarkupLineInterpolated($"[yellow]warning[/]: {text}");
+
+    /// <summary>Why nothing goes on at the moment; to standard error.</summary>
+    public void TellWaiting(string text) => Surroundings.Terminal.ForErrors().MarkupLineInterpolated($"[grey]{text}[/]");
+
     /// <summary>Tells an error to people alone: programs get a result that says the same.</summary>
     public void TellError(ErrorBody error)
     {
