@@ -60,7 +60,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         await FeedAsync(job, new ModelEvent.Faulted(reason), cancellationToken);
         // The fault may have come between the decision to end and the end.
         if (!job.Result.Task.IsCompleted)
-            await ConcludeAsync(job, JobStatus.Failed, reason, cancellationToken);
+            await ConcludeAsync(job, new ModelEffect.Conclude(JobStatus.Failed, reason, IsRecorded: true), cancellationToken);
     }
 
     public async Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
@@ -189,7 +189,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
             case ModelEffect.StopAll:
                 return StopAllAsync(job, cancellationToken);
             case ModelEffect.Conclude e:
-                return ConcludeAsync(job, e.Status, e.Reason, cancellationToken);
+                return ConcludeAsync(job, e, cancellationToken);
             default:
                 throw new ArgumentOutOfRangeException(nameof(effect), effect.GetType().Name, "no such effect");
         }
@@ -203,13 +203,14 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
             .Select(b => host.Peer<IBlockGrain>(GrainKeys.Block(job.Place.Tenant, job.Place.JobId, b)).StopAsync(job.Place, cancellationToken)));
     }
 
-    private async Task ConcludeAsync(Active job, JobStatus status, string? reason, CancellationToken cancellationToken)
+    private async Task ConcludeAsync(Active job, ModelEffect.Conclude end, CancellationToken cancellationToken)
     {
         using var span = _telemetry.Instruments?.EndingJob(job.Trace, job.Place.Tenant, job.Place.JobId);
+        var (status, reason, isRecorded) = end;
         var counts = job.OwnCounts + job.Progress.LayerCounts;
-        var model = ModelFold.Model(job.Runs);
+        var model = ModelFold.Model(job.Runs.Result?.Fold);
         var fold = ModelFold.Digest(job.Runs, job.Ends);
-        if (status != JobStatus.Interrupted)
+        if (isRecorded)
         {
             try
             {
@@ -220,6 +221,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
             catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
             {
                 // The commits decide; without its end record the job is only found complete again at the next start.
+                isRecorded = false;
                 reason ??= $"The end of the job could not be recorded: {cause.Message}";
             }
         }
@@ -228,7 +230,11 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         LogEnded(job.Place.JobId, job.Place.Tenant, status, counts.Computed, counts.Reused, reason);
         Tell(job, job.TakeEvents());
         job.Progress.End();
-        job.Result.TrySetResult(new JobResult(status, reason, job.Place, model, ModelFold.Summarize(job.Runs, job.Ends, counts), fold) { ModelData = ModelFold.ModelData(job.Runs) });
+        job.Result.TrySetResult(new JobResult(status, reason, job.Place, model, ModelFold.Summarize(job.Runs, job.Ends, counts), fold)
+        {
+            ModelData = ModelFold.ModelData(job.Runs.Result?.Fold),
+            IsRecorded = isRecorded,
+        });
     }
 
     private static void Tell(Active job, IReadOnlyList<JobEvent> events) => job.Progress.Tell(job.Progress.Make(job.State, job.OwnCounts, events));

@@ -10,11 +10,20 @@ namespace Orchestrator.Checkpoints;
 /// <c>{tenant}/commits/{k}/{key}.json</c> commit records, <c>{tenant}/commits/{k}/{stage}/</c> a stage's log of records, segments and head,
 /// both of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
 /// <c>{tenant}/jobs/{job}/</c> plan, generation, ends, manifests · <c>{tenant}/grains/</c> state ·
-/// <c>{tenant}/quarantine/</c> parts of logs set aside. Two hex digits of the key spread folders. Documents that are written anew: <see cref="DocumentName"/>.
+/// <c>{tenant}/quarantine/</c> parts of logs set aside · <c>cluster/server.head</c>, <c>cluster/jobs/{tenant}/{job}.head</c>,
+/// <c>cluster/logs/{tenant}/{job}.head</c> who is active, what jobs shall do, lines of their logs. Two hex digits of the key spread folders. Documents that are written anew: <see cref="DocumentName"/>.
 /// </remarks>
 public static class BlobNames
 {
     internal const string LogHead = "log" + BlobName.HeadSuffix;
+
+    /// <summary>Takes a tenant's place in the names of what belongs to the servers, and is no tenant's name.</summary>
+    public const string Cluster = "cluster";
+
+    /// <summary>Which server is the active one.</summary>
+    public const string ServerHead = $"{Cluster}/server{BlobName.HeadSuffix}";
+
+    internal const string JobHeads = $"{Cluster}/jobs/";
 
     private const int SpreadLength = 2;
 
@@ -72,6 +81,12 @@ public static class BlobNames
     public static string End(JobScope scope, int run) => $"{Ends(scope)}{run:D6}.json";
 
     public static string Manifest(JobScope scope, string sha256) => $"{Generation(scope)}/manifests/{sha256}.json";
+
+    /// <summary>What a job of the cluster shall do.</summary>
+    public static string JobHead(string tenant, string jobId) => $"{JobHeads}{tenant}/{jobId}{BlobName.HeadSuffix}";
+
+    /// <summary>The newest lines of a job's log.</summary>
+    public static string JobLog(string tenant, string jobId) => $"{Cluster}/logs/{tenant}/{jobId}{BlobName.HeadSuffix}";
 
     /// <param name="grain">Kind and key of the grain, for example <c>layer/3f…/4</c>.</param>
     public static string GrainState(string tenant, string grain) => $"{tenant}/grains/{grain}{BlobName.HeadSuffix}";

@@ -51,6 +51,9 @@ public sealed record JobResult(JobStatus Status, string? Reason, JobPlace Job, B
 {
     /// <summary>The written model's large weights; null where the model holds them.</summary>
     public BlobRef? ModelData { get; init; }
+
+    /// <summary>Its end record stands. Otherwise only this run is over: the process stopped or the store failed, and the job goes on when it is started again.</summary>
+    public bool IsRecorded { get; init; }
 }
 
 /// <param name="Progress">With no events.</param>

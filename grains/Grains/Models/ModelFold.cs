@@ -11,30 +11,35 @@ namespace Orchestrator.Grains.Models;
 /// <summary>What all of a job's commits add up to.</summary>
 internal static class ModelFold
 {
-    public static JobSummary Summarize(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends, PipelineCounts counts)
+    public static JobSummary Summarize(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends, PipelineCounts counts) => Summarize(
+        runs.Baseline.Fold, runs.Result?.Fold, runs.All.Select(r => r.Fold), ends.OrderBy(e => e.Key).Select(e => e.Value.Summary), counts);
+
+    /// <param name="result">Null before all layers have ended.</param>
+    /// <param name="own">All pipelines that are no layer's.</param>
+    public static JobSummary Summarize(PipelineFold baseline, PipelineFold? result, IEnumerable<PipelineFold> own, IEnumerable<LayerSummary> layers, PipelineCounts counts)
     {
-        var result = runs.Result?.Fold.InOrder().ToArray() ?? [];
+        var results = result?.InOrder().ToArray() ?? [];
         return new JobSummary
         {
-            Layers = [.. ends.OrderBy(e => e.Key).Select(e => e.Value.Summary)],
-            Baseline = Metric(runs.Baseline.Fold.InOrder()),
-            Compressed = Metric(result.Where(u => u.Id.StartsWith(ResultPipeline.EvaluationPrefix, StringComparison.Ordinal))),
-            LatencyBeforeMs = result.Where(u => u.Id == ResultPipeline.FloatLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
-            LatencyAfterMs = result.Where(u => u.Id == ResultPipeline.CompressedLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
-            ModelBytes = Assembly(runs)?.Metrics.ModelBytes,
-            Checks = [.. result.SelectMany(u => u.Metrics.Checks ?? [])],
-            Corrections = [.. result.SelectMany(u => u.Metrics.Corrections ?? [])],
-            Rescues = [.. runs.All.SelectMany(r => r.Fold.InOrder()).SelectMany(u => u.Metrics.Rescues ?? []).Distinct()],
+            Layers = [.. layers],
+            Baseline = Metric(baseline.InOrder()),
+            Compressed = Metric(results.Where(u => u.Id.StartsWith(ResultPipeline.EvaluationPrefix, StringComparison.Ordinal))),
+            LatencyBeforeMs = results.Where(u => u.Id == ResultPipeline.FloatLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
+            LatencyAfterMs = results.Where(u => u.Id == ResultPipeline.CompressedLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
+            ModelBytes = Assembly(result)?.Metrics.ModelBytes,
+            Checks = [.. results.SelectMany(u => u.Metrics.Checks ?? [])],
+            Corrections = [.. results.SelectMany(u => u.Metrics.Corrections ?? [])],
+            Rescues = [.. own.SelectMany(fold => fold.InOrder()).SelectMany(u => u.Metrics.Rescues ?? []).Distinct()],
             Computed = counts.Computed,
             Reused = counts.Reused,
         };
     }
 
-    public static BlobRef? Model(ModelRuns runs) => Assembly(runs)?.Output(Roles.Model);
+    public static BlobRef? Model(PipelineFold? result) => Assembly(result)?.Output(Roles.Model);
 
     /// <summary>The written model's large weights; null where the model holds them.</summary>
-    public static BlobRef? ModelData(ModelRuns runs) =>
-        Assembly(runs) is { } unit && unit.Digests.Any(output => output.Role == Roles.ModelData) ? unit.Output(Roles.ModelData) : null;
+    public static BlobRef? ModelData(PipelineFold? result) =>
+        Assembly(result) is { } unit && unit.Digests.Any(output => output.Role == Roles.ModelData) ? unit.Output(Roles.ModelData) : null;
 
     /// <summary>Hex SHA-256 over the folds of all pipelines in the plan's order.</summary>
     public static string Digest(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends)
@@ -44,10 +49,10 @@ internal static class ModelFold
     }
 
     /// <summary>The draft where its corrections failed: still the best model there is.</summary>
-    private static CommittedUnit? Assembly(ModelRuns runs)
+    private static CommittedUnit? Assembly(PipelineFold? result)
     {
         CommittedUnit? draft = null;
-        foreach (var unit in runs.Result?.Fold.InOrder() ?? [])
+        foreach (var unit in result?.InOrder() ?? [])
         {
             if (unit.Id == ResultPipeline.Assembly)
                 return unit;

@@ -4,7 +4,9 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Pipelines;
+using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Reports;
 using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Grains.Models;
@@ -20,10 +22,15 @@ public sealed record StoredPart(string Name, int? Layer, int Units, int Committe
 /// <summary>A job folded from its commits, without a coordinator and without changing anything. What <c>status</c> means.</summary>
 public sealed class StoredJob
 {
+    private static readonly Failure s_unsolved = new("not-solved", "Not all of its units are committed.", Retryable: true);
+
     private readonly CheckpointStore _checkpoints;
     private readonly JobScope _scope;
     private readonly JobPlan _plan;
     private readonly List<StoredPart> _parts = [];
+    private readonly List<PipelineFold> _own = [];
+    private readonly List<LayerSummary> _layers = [];
+    private PipelineFold? _result;
 
     /// <param name="checkpoints">Over a store that is only looked at, where nothing may change.</param>
     public StoredJob(CheckpointStore checkpoints, JobScope scope, JobPlan plan) => (_checkpoints, _scope, _plan) = (checkpoints, scope, plan);
@@ -38,18 +45,30 @@ public sealed class StoredJob
     /// <summary>The fold's digest as in the manifest; null while units are missing.</summary>
     public string? Fold { get; private set; }
 
+    /// <summary>The written model; null where there is none.</summary>
+    public BlobRef? Model => ModelFold.Model(_result);
+
+    /// <summary>The written model's large weights; null where the model holds them.</summary>
+    public BlobRef? ModelData => ModelFold.ModelData(_result);
+
+    /// <summary>What a report is made from. Who computed a unit when is not told by its commit: all count as reused.</summary>
+    public JobSummary Summarize() => ModelFold.Summarize(
+        _own[0], _result, _result is null ? _own : _own.Append(_result), _layers, new PipelineCounts(0, Committed, 0, 0));
+
     /// <param name="unit">Gets every committed unit; may be null.</param>
     public async Task ReadAsync(Action<StoredUnit>? unit, CancellationToken cancellationToken)
     {
         var digests = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var baseline = await FoldAsync(ModelRuns.BaselinePart, null, new BaselinePipeline(_plan.Settings), [], unit, cancellationToken);
         digests[ModelRuns.BaselinePart] = baseline.Digest();
+        _own.Add(baseline);
         var given = new Dictionary<int, IReadOnlyList<BlobRef>>();
         for (var group = 0; group < _plan.StatisticsGroups.Count; group++)
         {
             var name = ModelRuns.StatisticsPart(group);
             var statistics = await FoldAsync(name, null, new StatisticsPipeline(_plan, group), [], unit, cancellationToken);
             digests[name] = statistics.Digest();
+            _own.Add(statistics);
             if (!IsWhole(_parts[^1]))
                 continue;
             foreach (var layer in _plan.StatisticsGroups[group])
@@ -65,19 +84,25 @@ public sealed class StoredJob
         var results = new List<IReadOnlyList<BlobRef>>();
         var layers = _plan.Layers.Where(l => l.Steps.Count > 0).ToArray();
         var folds = new List<string>();
+        var solved = new List<int>();
         foreach (var layer in layers)
         {
             var pipeline = new LayerPipeline(_plan.Settings, layer);
             var fold = await FoldAsync(layer.Name, layer.Index, pipeline, given.GetValueOrDefault(layer.Index), unit, cancellationToken);
             folds.Add(fold.Digest());
-            if (IsWhole(_parts[^1]))
-                results.Add(IndexedList.Concat([.. pipeline.ResultRoles.Select(role => fold.Outputs(pipeline.ResultStage, role))]));
+            _layers.Add(LayerFold.Summarize(layer, fold, pipeline.ResultStage, IsWhole(_parts[^1]) ? null : s_unsolved));
+            if (!IsWhole(_parts[^1]))
+                continue;
+            solved.Add(layer.Index);
+            results.Add(IndexedList.Concat([.. pipeline.ResultRoles.Select(role => fold.Outputs(pipeline.ResultStage, role))]));
         }
 
         var isSolved = results.Count == layers.Length;
         var result = await FoldAsync(
             ModelRuns.ResultPart, null, new ResultPipeline(_plan, [.. layers.Select(l => l.Index)]), isSolved ? IndexedList.Concat(results) : null, unit, cancellationToken);
         digests[ModelRuns.ResultPart] = result.Digest();
+        // A job that failed has the best model that could be made of the layers that were solved.
+        _result = isSolved || solved.Count == 0 ? result : await FindAsync(new ResultPipeline(_plan, solved), IndexedList.Concat(results), cancellationToken);
         if (_parts.TrueForAll(IsWhole))
             Fold = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', digests.Values.Concat(folds)))));
     }
@@ -85,6 +110,21 @@ public sealed class StoredJob
     /// <param name="given">Null where what the pipeline is begun with is not committed.</param>
     private async Task<PipelineFold> FoldAsync(
         string name, int? layer, IUnitPipeline pipeline, IReadOnlyList<BlobRef>? given, Action<StoredUnit>? unit, CancellationToken cancellationToken)
+    {
+        var fold = await FindAsync(pipeline, given, cancellationToken);
+        var (committed, seconds) = (0, 0.0);
+        foreach (var found in fold.InOrder())
+        {
+            committed++;
+            seconds += found.Metrics.Seconds;
+            unit?.Invoke(new StoredUnit(found));
+        }
+
+        _parts.Add(new StoredPart(name, layer, pipeline.Stages.Sum(), committed, seconds));
+        return fold;
+    }
+
+    private async Task<PipelineFold> FindAsync(IUnitPipeline pipeline, IReadOnlyList<BlobRef>? given, CancellationToken cancellationToken)
     {
         var fold = new PipelineFold(pipeline);
         var finder = new UnitFinder(_checkpoints, _scope, _plan.Settings.Profile, pipeline, fold) { Given = given ?? [] };
@@ -95,15 +135,6 @@ public sealed class StoredJob
                 isWhole &= await finder.FindAsync(new UnitPlace(stage, index), cancellationToken) is null;
         }
 
-        var (committed, seconds) = (0, 0.0);
-        foreach (var found in fold.InOrder())
-        {
-            committed++;
-            seconds += found.Metrics.Seconds;
-            unit?.Invoke(new StoredUnit(found));
-        }
-
-        _parts.Add(new StoredPart(name, layer, pipeline.Stages.Sum(), committed, seconds));
         return fold;
     }
 

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Cluster;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Units;
@@ -32,6 +33,7 @@ public sealed class StoreGarbage
 {
     private readonly ReadOnlyBlobStore _store;
     private readonly CheckpointStore _checkpoints;
+    private readonly ClusterHeads _cluster;
     private readonly DateTimeOffset _before;
     private readonly HashSet<UInt128> _committed = [];
     private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
@@ -44,6 +46,7 @@ public sealed class StoreGarbage
     {
         _store = new ReadOnlyBlobStore(store);
         _checkpoints = new CheckpointStore(_store);
+        _cluster = new ClusterHeads(_store, "");
         _before = before;
     }
 
@@ -65,6 +68,9 @@ public sealed class StoreGarbage
         {
             case StoredKind.Plan:
                 await KeepPlanAsync(stored, cancellationToken);
+                break;
+            case StoredKind.JobHead:
+                await KeepDocumentsAsync(stored.Scope, cancellationToken);
                 break;
             case StoredKind.Commit when await _checkpoints.ReadCommitAsync(stored.Scope, stored.Subject, cancellationToken) is { } record:
                 _committed.Add(Mark(record.Key, record.Epoch));
@@ -91,6 +97,15 @@ public sealed class StoreGarbage
             if (source is not null)
                 _inputs.Add(BlobNames.Input(stored.Scope.Tenant, source.Sha256));
         }
+    }
+
+    /// <summary>What a job of a cluster was submitted with lies among the inputs, and no plan names it.</summary>
+    private async Task KeepDocumentsAsync(JobScope job, CancellationToken cancellationToken)
+    {
+        if (await _cluster.ReadJobAsync(job.Tenant, job.JobId, cancellationToken) is not { } head)
+            _allPlansRead = false;
+        else
+            _inputs.UnionWith(head.Documents.Select(document => BlobNames.Input(job.Tenant, document.Sha256)));
     }
 
     private GarbageKind? KindOf(BlobEntry entry)

@@ -1,4 +1,5 @@
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Cluster;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Plans;
@@ -81,6 +82,9 @@ public sealed class StoreVerification
         StoredKind.End => CheckDocumentAsync<EndRecord>(entry, EndRecord.CurrentSchema, "the job is folded anew and ended again", cancellationToken),
         StoredKind.Manifest => CheckDocumentAsync<Manifest>(entry, Manifest.CurrentSchema, "nothing: the commits say the same", cancellationToken),
         StoredKind.GrainState => CheckDocumentAsync<object>(entry, GrainStateStore.CurrentSchema, "counted anew", cancellationToken),
+        StoredKind.ServerHead => CheckDocumentAsync<ServerHead>(entry, ServerHead.CurrentSchema, "the next server takes over", cancellationToken),
+        StoredKind.JobHead => CheckDocumentAsync<JobHead>(entry, JobHead.CurrentSchema, "the job waits to be submitted again", cancellationToken),
+        StoredKind.JobLog => CheckDocumentAsync<object>(entry, ClusterHeads.LogSchema, "the job's log begins anew", cancellationToken),
         StoredKind.Foreign => Tell(new Finding(FindingKind.Foreign, entry.Name, "nothing: no job reads it")),
         _ => Task.CompletedTask,
     };

@@ -19,6 +19,9 @@ public enum StoredKind
     Manifest,
     GrainState,
     Quarantined,
+    ServerHead,
+    JobHead,
+    JobLog,
 }
 
 /// <summary>A blob's name taken apart. The counterpart of <see cref="BlobNames"/>.</summary>
@@ -33,6 +36,8 @@ public sealed record StoredName(StoredKind Kind, JobScope Scope, string Subject)
         var parts = name.Split('/');
         var tenant = parts[0];
         var shared = new JobScope(tenant, "", 0);
+        if (tenant == BlobNames.Cluster && BlobName.IsHead(name) && OfCluster(name, parts) is { } head)
+            return head;
         return parts.Length < 3 ? new StoredName(StoredKind.Foreign, shared, "") : parts[1] switch
         {
             "inputs" when parts.Length == 3 && IsDigest(parts[2]) => new StoredName(StoredKind.Input, shared, parts[2]),
@@ -44,6 +49,14 @@ public sealed record StoredName(StoredKind Kind, JobScope Scope, string Subject)
             _ => new StoredName(StoredKind.Foreign, shared, ""),
         };
     }
+
+    private static StoredName? OfCluster(string name, string[] parts) => parts switch
+    {
+        _ when name == BlobNames.ServerHead => new StoredName(StoredKind.ServerHead, new JobScope(parts[0], "", 0), ""),
+        [_, "jobs", var tenant, var job] => new StoredName(StoredKind.JobHead, new JobScope(tenant, job[..^BlobName.HeadSuffix.Length], 0), ""),
+        [_, "logs", var tenant, var job] => new StoredName(StoredKind.JobLog, new JobScope(tenant, job[..^BlobName.HeadSuffix.Length], 0), ""),
+        _ => null,
+    };
 
     private static StoredName OfJob(string[] parts, string tenant)
     {

@@ -68,7 +68,8 @@ public abstract record ModelEffect
     /// <summary>Stop everything under it; nothing may be committed after.</summary>
     public sealed record StopAll : ModelEffect;
 
-    public sealed record Conclude(JobStatus Status, string? Reason) : ModelEffect;
+    /// <param name="IsRecorded">Whether the end is the job's; otherwise only this run of it is over.</param>
+    public sealed record Conclude(JobStatus Status, string? Reason, bool IsRecorded) : ModelEffect;
 }
 
 public readonly record struct ModelStep(ModelState State, ImmutableArray<ModelEffect> Effects);

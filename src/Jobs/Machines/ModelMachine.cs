@@ -24,9 +24,11 @@ public static class ModelMachine
             ModelEvent.ResultStarved e when state.ResultRunning => ResultStarved(state, e.Layer),
             ModelEvent.ResultEnded e when state.ResultRunning =>
                 Settle(Note(state with { ResultRunning = false, ResultEnded = true }, "The result could not be completed", e.Failure), []),
-            ModelEvent.StoreFailed e => End(Note(state, "The store failed", new Failure("store-failed", e.Reason, Retryable: true)), JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()]),
+            // What the store cannot tell now it tells later: the job goes on when it is started again.
+            ModelEvent.StoreFailed e => End(
+                Note(state, "The store failed", new Failure("store-failed", e.Reason, Retryable: true)), JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()], isRecorded: false),
             ModelEvent.Faulted e => End(state, JobStatus.Failed, e.Reason, [new ModelEffect.StopAll()]),
-            ModelEvent.StopAsked e => End(state, e.Resumable ? JobStatus.Interrupted : JobStatus.Cancelled, e.Reason, [new ModelEffect.StopAll()]),
+            ModelEvent.StopAsked e => End(state, e.Resumable ? JobStatus.Interrupted : JobStatus.Cancelled, e.Reason, [new ModelEffect.StopAll()], !e.Resumable),
             _ => new ModelStep(state, []),
         };
     }
@@ -105,8 +107,8 @@ public static class ModelMachine
         return End(state, state.Failures.Length == 0 ? JobStatus.Succeeded : JobStatus.Failed, Reason(state), effects);
     }
 
-    private static ModelStep End(ModelState state, JobStatus status, string? reason, ImmutableArray<ModelEffect> effects) =>
-        new(state with { Status = status }, [.. effects, new ModelEffect.Conclude(status, reason)]);
+    private static ModelStep End(ModelState state, JobStatus status, string? reason, ImmutableArray<ModelEffect> effects, bool isRecorded = true) =>
+        new(state with { Status = status }, [.. effects, new ModelEffect.Conclude(status, reason, isRecorded)]);
 
     private static string? Reason(ModelState state) => state.Failures.Length switch
     {

@@ -9,7 +9,11 @@ namespace Orchestrator.Server.Protocol;
 /// <summary>A job as a user hands it in; its model and data have been put under <see cref="Routes.Inputs"/> before.</summary>
 /// <param name="Name">What people call it, usually the recipe's file name.</param>
 /// <param name="Fresh">Ignore earlier commits of this plan.</param>
-public sealed record JobSubmission(string Name, JobPlan Plan, ModelOutline Outline, JobSources Sources, bool Fresh);
+public sealed record JobSubmission(string Name, JobPlan Plan, ModelOutline Outline, JobSources Sources, bool Fresh)
+{
+    /// <summary>Chosen by the caller, another one for each submission: a request that is sent again because its answer was lost is carried out once. Matters for fresh ones only.</summary>
+    public string? Request { get; init; }
+}
 
 /// <summary>What a job was made from, for its provenance.</summary>
 public sealed record JobSources(SourceStamp Recipe, SourceStamp Model, SourceStamp Calibration, SourceStamp? Evaluation);

@@ -8,6 +8,15 @@ public static class Routes
     /// <summary>GET: <see cref="ServerView"/>. Any server answers, active or standby.</summary>
     public const string Server = "/v1/server";
 
+    /// <summary>GET without a key: the process answers.</summary>
+    public const string Live = "/health/live";
+
+    /// <summary>GET without a key: 200 on the active server, 503 on a standby.</summary>
+    public const string Ready = "/health/ready";
+
+    /// <summary>GET: what the API is, as OpenAPI.</summary>
+    public const string OpenApi = "/openapi/v1.json";
+
     /// <summary>GET: <see cref="WorkerView"/>s.</summary>
     public const string Workers = "/v1/workers";
 

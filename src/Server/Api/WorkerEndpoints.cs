@@ -1,0 +1,109 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Server.Nodes;
+using Orchestrator.Server.Protocol;
+
+namespace Orchestrator.Server.Api;
+
+/// <summary>What workers ask: units, leases, ends of attempts.</summary>
+internal sealed class WorkerEndpoints(ApiParts parts)
+{
+    private const int LongestName = 128;
+    private const int MostSlots = 1_024;
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.On(HttpMethods.Post, Routes.Register, RegisterAsync).Json<WorkerRegistration, WorkerTerms>("registerWorker", "A worker says who it is and what it has.").WithMetadata(Access.Workers);
+        routes.On(HttpMethods.Delete, Routes.Register + "/{worker}", Drain).Answers("drainWorker", "A worker takes no more units.").WithMetadata(Access.Workers);
+        routes.On(HttpMethods.Post, Routes.Lease, LeaseAsync).Json<LeaseRequest, IReadOnlyList<Lease>>("leaseUnits", "Units to run; waits a while for one where there is none.").WithMetadata(Access.Workers);
+        routes.On(HttpMethods.Post, Routes.Heartbeat, HeartbeatAsync).Json<Heartbeat, IReadOnlyList<Epoch>>("renewLeases", "The leases that are renewed; whatever is missing has to stop.").WithMetadata(Access.Workers);
+        routes.On(HttpMethods.Post, Routes.Complete, CompleteAsync).Json<Completion, bool>("completeUnit", "The end of an attempt; false where its lease has ended: the result is not used.").WithMetadata(Access.Workers);
+        routes.On(HttpMethods.Post, Routes.Grants, GrantAsync).Json<GrantRequest, IReadOnlyList<BlobGrant>>("grantBlobs", "The right to read inputs and create outputs of a unit whose lease the worker holds.").WithMetadata(Access.Workers);
+    }
+
+    private async Task RegisterAsync(HttpContext http)
+    {
+        var registration = await Requests.ReadAsync<WorkerRegistration>(http, Requests.SmallBody);
+        if (registration.Worker is not { Length: > 0 and <= LongestName } || registration.Slots is < 1 or > MostSlots || registration.Profiles is not { Count: > 0 })
+            throw new RefusedException(Refusal.Invalid, "registration-invalid", "worker", $"A worker has a name of at most {LongestName} letters, 1 to {MostSlots} slots and a profile.", "See /openapi/v1.json.");
+        parts.Node.Active().Workers.Register(registration);
+        await Requests.WriteAsync(http, new WorkerTerms(parts.HeartbeatEvery, parts.Grants is null ? "shared" : "grants") { LongPoll = parts.LongPoll });
+    }
+
+    private Task Drain(HttpContext http, string worker)
+    {
+        if (!parts.Node.Active().Workers.Drain(worker))
+            throw Unknown(worker);
+        http.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    }
+
+    private async Task LeaseAsync(HttpContext http)
+    {
+        var request = await Requests.ReadAsync<LeaseRequest>(http, Requests.SmallBody);
+        var active = Known(request.Worker);
+        if (request.Max is < 1 or > MostSlots || request.Profiles is not { Count: > 0 })
+            throw new RefusedException(Refusal.Invalid, "lease-invalid", request.Worker, $"1 to {MostSlots} units of some profile may be asked for.", "See /openapi/v1.json.");
+        using var patience = Requests.Patience(http, parts, active);
+        var leases = await active.Scheduler.LeaseAsync(request, patience.Token);
+        active.Workers.Hear(request.Worker);
+        try
+        {
+            http.RequestAborted.ThrowIfCancellationRequested();
+            await Requests.WriteAsync(http, leases);
+        }
+        catch (Exception) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody heard of them: others need not wait for their ends.
+            foreach (var lease in leases)
+                await active.Scheduler.CompleteAsync(lease.Epoch, Outcome.Cancelled("The worker went away before it heard of its lease."), CancellationToken.None);
+        }
+    }
+
+    private async Task HeartbeatAsync(HttpContext http)
+    {
+        var heartbeat = await Requests.ReadAsync<Heartbeat>(http, Requests.SmallBody);
+        await Requests.WriteAsync(http, await Known(heartbeat.Worker).Scheduler.HeartbeatAsync(heartbeat, http.RequestAborted));
+    }
+
+    private async Task CompleteAsync(HttpContext http)
+    {
+        var completion = await Requests.ReadAsync<Completion>(http, Requests.LargeBody);
+        // Carried out whether or not the caller waits for the answer: it may have been cut off by a network that heals.
+        await Requests.WriteAsync(http, await Known(completion.Worker).Scheduler.CompleteAsync(completion.Epoch, completion.Outcome, CancellationToken.None));
+    }
+
+    private async Task GrantAsync(HttpContext http)
+    {
+        var request = await Requests.ReadAsync<GrantRequest>(http, Requests.LargeBody);
+        var active = Known(request.Worker);
+        if (parts.Grants is not { } grants)
+            throw new RefusedException(Refusal.Unsupported, "store-shared", request.Worker, "This server's store gives no grants.", "Give the worker the same --store as the server.");
+        var lease = await active.Scheduler.FindLeaseAsync(request.Worker, request.Epoch, http.RequestAborted)
+            ?? throw new RefusedException(Refusal.Conflict, "lease-ended", request.Epoch.Attempt, "The lease has ended or is another worker's.", "Stop the unit: it is leased anew.");
+        var inputs = lease.Unit.Inputs.Select(i => i.Blob.Name).ToHashSet(StringComparer.Ordinal);
+        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name)) is { } foreign)
+            throw NotGranted(foreign, "it is no input of the unit");
+        if (request.Creates.FirstOrDefault(name => !IsBelow(name, lease.OutputPrefix)) is { } outside)
+            throw NotGranted(outside, "it is not below the lease's output prefix");
+        await Requests.WriteAsync(http, await grants(request.Reads, request.Creates, http.RequestAborted));
+    }
+
+    private ActiveServer Known(string worker)
+    {
+        var active = parts.Node.Active();
+        return active.Workers.Hear(worker ?? "") ? active : throw Unknown(worker ?? "");
+    }
+
+    private static bool IsBelow(string name, string prefix) => name.StartsWith($"{prefix}/", StringComparison.Ordinal) && !name.Contains("..", StringComparison.Ordinal);
+
+    private static RefusedException NotGranted(string blob, string cause) =>
+        new(Refusal.Forbidden, "not-granted", blob, $"The blob is not granted: {cause}.", "Ask for inputs of the unit, and for names below its output prefix.");
+
+    private static RefusedException Unknown(string worker) =>
+        new(Refusal.NotFound, "worker-unknown", worker, "The server does not know the worker: it may have taken over meanwhile.", "Register and ask again.");
+}
