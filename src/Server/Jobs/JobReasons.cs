@@ -25,30 +25,48 @@ internal sealed class JobReasons(ActiveServer server)
                 return new JobExplanation("starting", "The job waits to be started: its commits are folded first.", Nothing, []);
         }
 
+        var model = server.Session?.Coordinator.Model(entry.Tenant, entry.Id);
+        var troubles = model is null ? [] : (await model.DescribeAsync(MostUnits, cancellationToken))?.Troubles ?? [];
         var standing = await server.Scheduler.DescribeAsync(new ScheduleQuestion(entry.Tenant, entry.Id, MostUnits), cancellationToken);
-        var (code, message, next) = Running(standing);
-        return new JobExplanation(code, message, next, [.. standing.Units.Select(unit => Explain(unit, code, message))]);
+        var (code, message, next) = Running(standing, troubles);
+        var failed = troubles.ToDictionary(t => t.Unit, StringComparer.Ordinal);
+        var units = troubles.Where(t => t.Code is not "retrying").Select(Explain)
+            .Concat(standing.Units.Select(unit => Explain(unit, failed.GetValueOrDefault(unit.Unit))));
+        return new JobExplanation(code, message, next, [.. units.Take(MostUnits)]);
     }
 
-    private (string Code, string Message, string NextStep) Running(ScheduleStanding standing)
+    private (string Code, string Message, string NextStep) Running(ScheduleStanding standing, IReadOnlyList<UnitTrouble> troubles)
     {
         if (standing.Leased > 0)
             return ("running", $"{standing.Leased} of its units are under way, {standing.Waiting} wait for a worker.", Nothing);
         if (standing.Waiting == 0)
-            return ("resting", "No unit may run at the moment: the coordinator folds commits, or units that failed rest before they are tried again.", Nothing);
-        var available = server.Workers.List().Where(w => w.IsAvailable).ToArray();
-        if (available.Length == 0)
-            return ("no-worker", $"{standing.Waiting} units wait, and no worker is there.", "Start workers: `orc worker --server URL`.");
-        string[] profiles = [.. standing.Units.Where(u => u.Lease is null).Select(u => u.Profile).Distinct()];
-        if (!available.Any(w => w.Registration.Profiles.Intersect(profiles).Any()))
-            return ("no-matching-worker", $"{standing.Waiting} units wait for a worker with the numeric profile {string.Join(" or ", profiles.Select(p => $"'{p}'"))}; none of the {available.Length} workers has it.",
-                "Start a worker on such a machine, or submit the job again with --profile of one that is there.");
-        return ("workers-busy", $"{standing.Waiting} units wait: the workers that may run them are busy with other units.", "Nothing is needed; more workers make it faster.");
+            return Idle(troubles);
+        var wait = standing.Units.Select(u => u.Wait).FirstOrDefault(w => w is not null);
+        var alive = server.Workers.List().Count(w => w.IsAvailable);
+        return (alive == 0 ? "no-worker" : wait?.Code) switch
+        {
+            "no-worker" => ("no-worker", $"{standing.Waiting} units wait, and no worker is there.", "Start workers: `orc worker --server URL`."),
+            "no-matching-worker" => ("no-matching-worker", $"{standing.Waiting} units wait: {wait!.Message}",
+                "Start a worker on such a machine, or submit the job again with --profile of one that is there."),
+            _ => ("workers-busy", $"{standing.Waiting} units wait: the {alive} workers are busy with other units.", "Nothing is needed; more workers make it faster."),
+        };
     }
 
-    private static UnitExplanation Explain(ScheduledUnit unit, string code, string message) => unit.Lease is { } lease
-        ? new UnitExplanation(unit.Unit, "running", $"'{lease.Worker}' has been at it for {lease.Age.TotalSeconds:0} s.", 0, null)
-        : new UnitExplanation(unit.Unit, code == "running" ? "workers-busy" : code, code == "running" ? "Waits for a free slot." : message, 0, null);
+    private static (string Code, string Message, string NextStep) Idle(IReadOnlyList<UnitTrouble> troubles)
+    {
+        if (troubles.Count(t => t.Code == "resting") is > 0 and var resting)
+            return ("resting", $"{resting} units that failed rest before they are tried again.", Nothing);
+        if (troubles.FirstOrDefault(t => t.Code == "quarantined") is { } given)
+            return ("quarantined", $"'{given.Unit}' was given up after {given.Attempts} attempts: {given.Message}", "The rest of the job goes on; when it has ended, `orc retry` tries what failed again.");
+        return ("coordinating", "No unit may run at the moment: the coordinator folds and writes commits.", Nothing);
+    }
+
+    private static UnitExplanation Explain(UnitTrouble trouble) => new(
+        trouble.Unit, trouble.Code, $"{trouble.Message} (on {string.Join(", ", trouble.Workers.Distinct())})", trouble.Attempts, trouble.Fingerprint);
+
+    private static UnitExplanation Explain(ScheduledUnit unit, UnitTrouble? failed) => unit.Lease is { } lease
+        ? new UnitExplanation(unit.Unit, "running", $"'{lease.Worker}' has been at it for {lease.Age.TotalSeconds:0} s.", failed?.Attempts ?? 0, failed?.Fingerprint)
+        : new UnitExplanation(unit.Unit, unit.Wait?.Code ?? "queued", unit.Wait?.Message ?? "A worker takes it when a slot is free.", failed?.Attempts ?? 0, failed?.Fingerprint);
 
     private static JobExplanation Ended(JobEntry entry) => entry.Status switch
     {
