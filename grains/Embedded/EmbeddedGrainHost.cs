@@ -8,6 +8,9 @@ internal sealed class EmbeddedGrainHost(EmbeddedHost host, string key, Func<Func
 {
     public string Key => key;
 
+    /// <summary>The host's own: it has one activation per key.</summary>
+    public string Activation => host.Identity;
+
     public TimeProvider Clock => host.Clock;
 
     public CancellationToken Stopping => host.Stopping;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Orchestrator.Grains;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;

@@ -34,7 +34,7 @@ public sealed class EmbeddedHost : ICoordinator
         _turns = turns;
         _checkpoints = new CheckpointStore(store);
         _options = options;
-        Clock = clock;
+        (Clock, Identity) = (clock, identity);
         Stopping = _stopping.Token;
         _states = new GrainStateStore(store, identity);
     }
@@ -43,6 +43,8 @@ public sealed class EmbeddedHost : ICoordinator
     public Task<Exception> Fault => _fault.Task;
 
     internal TimeProvider Clock { get; }
+
+    internal string Identity { get; }
 
     internal CancellationToken Stopping { get; }
 

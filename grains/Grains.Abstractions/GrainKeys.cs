@@ -14,6 +14,9 @@ public static class GrainKeys
     /// <param name="layer">Place in the plan's layers.</param>
     public static string Layer(string tenant, string jobId, int layer) => $"layer/{tenant}/{jobId}/{layer}";
 
+    /// <summary>The model of the job that a grain belongs to; null for a grain of all jobs.</summary>
+    public static string? ModelOf(string key) => key.Split('/') is [_, var tenant, var job, ..] ? Model(tenant, job) : null;
+
     /// <summary>Whose state a grain's is, and its name there.</summary>
     /// <returns>No tenant for a grain of all tenants.</returns>
     public static (string? Tenant, string Name) StateOf(string key) =>

@@ -9,6 +9,9 @@ public interface IGrainHost
 {
     public string Key { get; }
 
+    /// <summary>Unlike that of any other activation of the key: what the grain began is told apart from what an earlier activation had begun.</summary>
+    public string Activation { get; }
+
     public TimeProvider Clock { get; }
 
     /// <summary>Cancelled when the activation ends.</summary>

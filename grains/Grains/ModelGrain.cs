@@ -129,7 +129,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         await checkpoints.WritePlanAsync(start.Tenant, start.Plan, cancellationToken);
         var last = await checkpoints.ReadLastEndAsync(scope, cancellationToken);
         var run = last is null ? 0 : last.Status == JobStatus.Succeeded ? last.Run : last.Run + 1;
-        return new JobPlace(start.Tenant, id, scope.Generation, run, ++_starts);
+        return new JobPlace(start.Tenant, id, scope.Generation, run, ++_starts, host.Activation);
     }
 
     private Task ReportAsync(string part, PipelineReport report)

@@ -38,6 +38,28 @@ public sealed class GrainStateStore(IBlobStore store, string writer)
         }
     }
 
+    /// <summary>The state with its version, for whoever keeps it between a read and a write.</summary>
+    /// <returns>No state where there is none or it is damaged; a damaged one has a version.</returns>
+    public async Task<(T? State, string? ETag)> ReadVersionAsync<T>(string tenant, string grain, CancellationToken cancellationToken)
+        where T : class
+    {
+        var name = BlobNames.GrainState(tenant, grain);
+        return await store.ReadAsync(name, cancellationToken) is { } blob ? (SealedJson.Read<T>(name, blob.Content, CurrentSchema), blob.ETag) : (null, null);
+    }
+
+    /// <summary>Writes the state where the version is still current.</summary>
+    /// <returns>The new version; null where another activation was faster.</returns>
+    public async Task<string?> ReplaceAsync<T>(string tenant, string grain, T state, string? etag, CancellationToken cancellationToken)
+        where T : class
+    {
+        var name = BlobNames.GrainState(tenant, grain);
+        var content = SealedJson.Write(Marked(state), CurrentSchema);
+        if (await store.ReplaceAsync(name, content, etag, cancellationToken) is { } written)
+            return written;
+        // Refused, or our own write whose answer was lost.
+        return await store.ReadAsync(name, cancellationToken) is { } blob && blob.Content.Span.SequenceEqual(content) ? blob.ETag : null;
+    }
+
     private JsonNode Marked<T>(T state)
     {
         var marked = JsonSerializer.SerializeToNode(state, CanonicalJson.Options)!;

@@ -13,7 +13,7 @@ namespace Orchestrator.Embedded.Tests;
 /// <summary>A small job whose units hash their inputs: the whole way from blobs to the end, without numbers.</summary>
 internal static class EchoJob
 {
-    private const string Tenant = "local";
+    public const string Tenant = "local";
 
     private static readonly byte[] s_model = [.. Enumerable.Range(0, 64).Select(i => (byte)i)];
     private static readonly byte[] s_calibration = [.. Enumerable.Range(0, 80).Select(i => (byte)(i * 3))];
@@ -27,14 +27,12 @@ internal static class EchoJob
     public static async Task<JobResult> RunAsync(IBlobStore store, TimeProvider clock, int units = int.MaxValue, JobPlan? plan = null)
     {
         plan ??= Plan;
-        var blobs = new TensorBlobs(store);
-        foreach (var content in new[] { s_model, s_calibration, s_evaluation })
-            await blobs.ImportAsync(Tenant, Digest(content), content.Length, () => new MemoryStream(content), CancellationToken.None);
+        await ImportAsync(store);
         await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, clock);
         var model = host.Model(Tenant, plan.ComputeJobId());
         await model.StartAsync(new JobStart(Tenant, plan, Fresh: false), CancellationToken.None);
         using var over = new CancellationTokenSource();
-        var worker = WorkAsync(host.Scheduler, blobs, units, over.Token);
+        var worker = WorkAsync(host.Scheduler, new TensorBlobs(store), units, over.Token);
         if (await Task.WhenAny(worker, model.ResultAsync(CancellationToken.None), host.Fault) == worker && !worker.IsFaulted)
             await model.StopAsync("enough", resumable: true, CancellationToken.None);
         if (host.Fault.IsCompleted)
@@ -43,6 +41,14 @@ internal static class EchoJob
         await over.CancelAsync();
         await worker;
         return result;
+    }
+
+    /// <summary>Puts the user's files into the store.</summary>
+    public static async Task ImportAsync(IBlobStore store)
+    {
+        var blobs = new TensorBlobs(store);
+        foreach (var content in new[] { s_model, s_calibration, s_evaluation })
+            await blobs.ImportAsync(Tenant, Digest(content), content.Length, () => new MemoryStream(content), CancellationToken.None);
     }
 
     private static async Task WorkAsync(ISchedulerGrain scheduler, TensorBlobs blobs, int units, CancellationToken stop)
@@ -64,7 +70,8 @@ internal static class EchoJob
         }
     }
 
-    private static async Task<Outcome> AttemptAsync(Lease lease, TensorBlobs blobs)
+    /// <summary>Runs one unit.</summary>
+    public static async Task<Outcome> AttemptAsync(Lease lease, TensorBlobs blobs)
     {
         try
         {

@@ -11,6 +11,8 @@ internal sealed class FakeGrainHost(string key, IBlobStore store, TimeProvider c
 
     public string Key => key;
 
+    public string Activation => "test";
+
     public TimeProvider Clock => clock;
 
     public CancellationToken Stopping => CancellationToken.None;

@@ -9,7 +9,8 @@ namespace Orchestrator.Grains.Abstractions.Messages;
 /// <param name="Generation">Generation of the commits.</param>
 /// <param name="Run">Number of the job's run; failed attempts of earlier runs do not count.</param>
 /// <param name="Start">How often this activation has started the job: what was stopped stays stopped, and a later start is another one.</param>
-public sealed record JobPlace(string Tenant, string JobId, int Generation, int Run, int Start = 0);
+/// <param name="Activation">Whose start it is: the activation of the model grain.</param>
+public sealed record JobPlace(string Tenant, string JobId, int Generation, int Run, int Start = 0, string Activation = "");
 
 /// <param name="Block">Place of its block in the plan.</param>
 /// <param name="Statistics">Its statistics blobs in shard order.</param>

@@ -1,4 +1,4 @@
-namespace Orchestrator.Embedded.Tests;
+namespace Orchestrator.Grains.Tests;
 
 public sealed class ActivationTests
 {

@@ -1,11 +1,11 @@
-namespace Orchestrator.Embedded;
+namespace Orchestrator.Grains;
 
 /// <summary>
-/// The one activation of a key. Everything of the grain runs on one exclusive scheduler, never two pieces at once; a turn also keeps
+/// The turns of a grain, for its host. Everything of the grain runs on one exclusive scheduler, never two pieces at once; a turn also keeps
 /// the next one waiting while it waits itself, an interleaving call does not. A grain that could not be activated is made anew at the
 /// next call.
 /// </summary>
-internal sealed class Activation<TGrain>
+public sealed class Activation<TGrain>
     where TGrain : class
 {
     private readonly Func<Task<TGrain>> _create;
