@@ -8,7 +8,7 @@ public sealed partial class HouseTests
     private static readonly string[] s_topLevel =
     [
         "src", "grains", "workers", "tests", "infra", "Orchestrator.sln", "README.md", "LICENSE", "global.json",
-        "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props",
+        "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "Directory.Solution.targets",
     ];
 
     /// <summary>Composition roots may read the clock and the environment; everything below gets them handed in.</summary>
