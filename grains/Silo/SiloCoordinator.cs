@@ -14,21 +14,27 @@ public sealed class SiloCoordinator : ICoordinator
 {
     private readonly IHost _host;
     private readonly SiloParts _parts;
+    private readonly SiloEnd _end;
 
     /// <param name="host">Runs; has what <see cref="SiloHosting.AddOrchestrator"/> adds.</param>
-    internal SiloCoordinator(IHost host) => (_host, _parts) = (host, host.Services.GetRequiredService<SiloParts>());
+    internal SiloCoordinator(IHost host) =>
+        (_host, _parts, _end) = (host, host.Services.GetRequiredService<SiloParts>(), host.Services.GetRequiredService<SiloEnd>());
 
     /// <inheritdoc/>
-    public Task<Exception> Fault => _parts.Faults.Fatal;
+    public Task<Exception> Fault => _end.Fault;
 
     public ISchedulerGrain Scheduler => _parts.Scheduler;
+
+    internal IHost Host => _host;
 
     /// <summary>Starts a silo and joins the cluster.</summary>
     /// <param name="logs">Gets what the silo has to say; what it says of connections may name addresses, never the database's password.</param>
     /// <exception cref="Jobs.InputException">The options contradict each other, or the cluster cannot be joined.</exception>
     public static async Task<SiloCoordinator> StartAsync(IBlobStore store, SiloOptions options, TimeProvider clock, ILoggerFactory logs, CancellationToken cancellationToken)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        if (options.Database is { } connection)
+            await OrleansDatabase.PrepareAsync(connection, cancellationToken);
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.AddSingleton<IHostLifetime, CallersLifetime>();
         builder.UseOrleans(silo =>
@@ -69,11 +75,11 @@ public sealed class SiloCoordinator : ICoordinator
     }
 
     /// <summary>A silo that the others have declared dead has to be made anew; Orleans' own handler would end the process.</summary>
-    private sealed class SiloDeath(SiloFaults faults) : IFatalErrorHandler
+    private sealed class SiloDeath(SiloEnd end) : IFatalErrorHandler
     {
         public bool IsUnexpected(Exception exception) => true;
 
         public void OnFatalException(object? sender = null, string? context = null, Exception? exception = null) =>
-            faults.End(new InvalidOperationException($"The silo has to end: {context}", exception));
+            end.Told(new InvalidOperationException($"The silo has to end: {context}", exception));
     }
 }

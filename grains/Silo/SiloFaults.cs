@@ -8,14 +8,8 @@ namespace Orchestrator.Silo;
 /// What went wrong between grains and no retry cures. A job's fault ends that job with the reason and the best model so far; only one
 /// that not even this is possible for is the coordinator's.
 /// </summary>
-internal sealed partial class SiloFaults(IGrainFactory grains, ILogger<SiloFaults> logger)
+internal sealed partial class SiloFaults(IGrainFactory grains, SiloEnd end, ILogger<SiloFaults> logger)
 {
-    private readonly TaskCompletionSource<Exception> _fatal = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    public Task<Exception> Fatal => _fatal.Task;
-
-    public void End(Exception fault) => _fatal.TrySetResult(fault);
-
     /// <param name="key">Of the grain it happened in.</param>
     public async Task ReportAsync(string key, Exception fault)
     {
@@ -28,7 +22,17 @@ internal sealed partial class SiloFaults(IGrainFactory grains, ILogger<SiloFault
         }
         catch (Exception second)
         {
-            End(new AggregateException($"'{key}' failed, and the job could not be ended.", fault, second));
+            end.Told(new AggregateException($"'{key}' failed, and the job could not be ended.", fault, second));
         }
     }
+}
+
+/// <summary>Why the silo has to be made anew, once it has. Depends on nothing, so that everything may depend on it.</summary>
+internal sealed class SiloEnd
+{
+    private readonly TaskCompletionSource<Exception> _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<Exception> Fault => _fault.Task;
+
+    public void Told(Exception fault) => _fault.TrySetResult(fault);
 }

@@ -67,6 +67,10 @@ internal sealed class SiloSchedulerGrain(SiloParts parts) : SiloGrain<IScheduler
 
     public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.AcknowledgeAsync(epochs, stopping));
 
+    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.DescribeAsync(question, stopping));
+
+    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.FindLeaseAsync(worker, epoch, stopping));
+
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {
         var host = Host;

@@ -30,7 +30,9 @@ internal static class SiloHosting
         silo.Configure<SiloMessagingOptions>(o => o.ResponseTimeout = options.ResponseTimeout);
         silo.Configure<GrainCollectionOptions>(o => o.CollectionAge = s_collectionAge);
         silo.Configure<ClusterMembershipOptions>(o => o.ProbeTimeout = options.Probe);
+        silo.Configure<ReminderOptions>(o => o.MinimumReminderPeriod = options.Reminder);
         var services = silo.Services;
+        services.AddSingleton<SiloEnd>();
         services.AddSingleton<SiloFaults>();
         services.AddSingleton(p => new SiloParts(p.GetRequiredService<IGrainFactory>(), store, options, clock, p.GetRequiredService<SiloFaults>(), identity));
         services.AddGrainStorage(BlobGrainStorage.Name, (p, _) => new BlobGrainStorage(p.GetRequiredService<SiloParts>().States, options.Tenant));

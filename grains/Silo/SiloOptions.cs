@@ -38,7 +38,7 @@ public sealed record SiloOptions
     /// <summary>How often a running job looks for its grains.</summary>
     public TimeSpan Pulse { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often a job that shall run is looked at from outside its grains, wherever they were. Orleans allows no less than a minute.</summary>
+    /// <summary>How often a job that shall run is looked at from outside its grains, wherever they were. A minute is the least that Orleans recommends.</summary>
     public TimeSpan Reminder { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How often a silo asks another one whether it lives; three silences in a row are its death.</summary>

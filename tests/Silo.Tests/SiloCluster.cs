@@ -39,7 +39,6 @@ internal sealed class SiloCluster : IAsyncDisposable
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddOrchestrator(store, options, TimeProvider.System, Guid.NewGuid().ToString("N")).UseInMemoryReminderService();
-            silo.Configure<ReminderOptions>(o => (o.MinimumReminderPeriod, o.RefreshReminderListPeriod) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(1)));
         });
         var cluster = new SiloCluster(builder.Build());
         await cluster._cluster.DeployAsync();

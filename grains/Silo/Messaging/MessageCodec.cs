@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections;
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Orleans.Serialization;
@@ -23,7 +24,7 @@ internal sealed class MessageCodec(JsonCodec json) : IGeneralizedCodec, IGeneral
     private static readonly string[] s_ours = ["Orchestrator.Jobs", "Orchestrator.Grains"];
 
     public static bool IsMessage(Type type) =>
-        !type.IsAbstract && !typeof(Exception).IsAssignableFrom(type) && type.Namespace is { } space &&
+        !type.IsAbstract && !typeof(Exception).IsAssignableFrom(type) && !typeof(IEnumerable).IsAssignableFrom(type) && type.Namespace is { } space &&
         Array.Exists(s_ours, ours => space.StartsWith(ours, StringComparison.Ordinal));
 
     bool IGeneralizedCodec.IsSupportedType(Type type) => ItemOf(type) is not null;
@@ -43,12 +44,9 @@ internal sealed class MessageCodec(JsonCodec json) : IGeneralizedCodec, IGeneral
 
     private static Array ToArray(object list)
     {
-        var items = (System.Collections.IEnumerable)list;
-        var count = ((System.Collections.IEnumerable)list).Cast<object>().Count();
-        var array = Array.CreateInstance(ItemOf(list.GetType())!, count);
-        var at = 0;
-        foreach (var item in items)
-            array.SetValue(item, at++);
+        var items = ((IEnumerable)list).Cast<object>().ToArray();
+        var array = Array.CreateInstance(ItemOf(list.GetType())!, items.Length);
+        Array.Copy(items, array, items.Length);
         return array;
     }
 
