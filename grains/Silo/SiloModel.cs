@@ -35,6 +35,8 @@ internal sealed class SiloModel(IModelGrain grain, SiloOptions options, TimeProv
         }
     }
 
+    public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) => grain.DescribeAsync(most, cancellationToken);
+
     public async Task<JobResult> ResultAsync(CancellationToken cancellationToken)
     {
         while (true)

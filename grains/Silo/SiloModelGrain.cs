@@ -27,7 +27,7 @@ internal sealed partial class SiloModelGrain(
     private const string Reminder = "running";
 
     private Task _resumed = Task.CompletedTask;
-    private Started? _started;
+    private StartedJob? _started;
 
     private string Tenant => Key.Split('/')[1];
 
@@ -56,6 +56,12 @@ internal sealed partial class SiloModelGrain(
         var grain = await Turns.InterleaveAsync(Task.FromResult);
         await foreach (var progress in grain.WatchAsync(watching.Token))
             yield return progress;
+    }
+
+    public async Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken)
+    {
+        await _resumed.WaitAsync(cancellationToken);
+        return await Turns.InterleaveAsync(g => g.DescribeAsync(most, cancellationToken));
     }
 
     public async Task<JobResult> ResultAsync(CancellationToken cancellationToken)
@@ -118,7 +124,7 @@ internal sealed partial class SiloModelGrain(
             return started;
         _started?.Pulse.Dispose();
         var pulse = this.RegisterGrainTimer(PulseAsync, new GrainTimerCreationOptions(Parts.Options.Pulse, Parts.Options.Pulse) { Interleave = true, KeepAlive = true });
-        _started = new Started(started.Job, start.Plan, scheduler, pulse);
+        _started = new StartedJob(started.Job, start.Plan, scheduler, pulse);
         _ = ObserveEndAsync(_started, Host);
         return started;
     }
@@ -170,7 +176,7 @@ internal sealed partial class SiloModelGrain(
     }
 
     /// <summary>Stops a job here that another activation has ended: there are two of this grain for a while when membership changes.</summary>
-    private async Task YieldAsync(Started job, IModelGrain grain, CancellationToken stopping)
+    private async Task YieldAsync(StartedJob job, IModelGrain grain, CancellationToken stopping)
     {
         if (_started != job || job.HasEnded)
             return;
@@ -183,7 +189,7 @@ internal sealed partial class SiloModelGrain(
             await grain.StopAsync("Another activation has ended the job.", resumable: true, stopping);
     }
 
-    private async Task<IReadOnlyList<string>> LostAsync(Started job)
+    private async Task<IReadOnlyList<string>> LostAsync(StartedJob job)
     {
         var stopping = Host.Stopping;
         if (await Parts.Scheduler.ActivationAsync(stopping) != job.Scheduler)
@@ -213,7 +219,7 @@ internal sealed partial class SiloModelGrain(
         return [];
     }
 
-    private async Task ObserveEndAsync(Started job, SiloGrainHost host)
+    private async Task ObserveEndAsync(StartedJob job, SiloGrainHost host)
     {
         try
         {
@@ -271,25 +277,5 @@ internal sealed partial class SiloModelGrain(
     {
         if (!running.RecordExists && await this.GetReminder(Reminder) is { } reminder)
             await this.UnregisterReminder(reminder);
-    }
-
-    /// <summary>A start of the job in this activation.</summary>
-    private sealed class Started(JobPlace place, JobPlan plan, string scheduler, IGrainTimer pulse)
-    {
-        public JobPlace Place => place;
-
-        /// <summary>The scheduler's activation that knows its offers.</summary>
-        public string Scheduler => scheduler;
-
-        public IGrainTimer Pulse => pulse;
-
-        public bool HasEnded { get; set; }
-
-        public JobPulse Missing { get; } = new();
-
-        /// <summary>Place of a layer and of its block in the plan, by name.</summary>
-        public Dictionary<string, (int Index, int Block)> Layers { get; } = plan.Blocks
-            .SelectMany((block, b) => block.Layers.Select(l => (plan.Layers[l].Name, Index: l, Block: b)))
-            .ToDictionary(l => l.Name, l => (l.Index, l.Block), StringComparer.Ordinal);
     }
 }

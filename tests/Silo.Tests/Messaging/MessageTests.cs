@@ -103,14 +103,14 @@ public sealed class MessageTests
             Cost = 3.5,
         };
         var outcome = Outcome.Completed([new UnitOutput("weights", s_blob)], new UnitMetrics { Loss = 0.25, Seconds = 1.5 });
-        var end = new AttemptEnd(new UnitOwner(OwnerKind.Model, GrainKeys.Model("local", "4fa6"), "statistics/0"), unit, s_epoch, outcome);
+        var end = new AttemptEnd(new UnitOwner(OwnerKind.Model, GrainKeys.Model("local", "4fa6"), "statistics/0"), unit, s_epoch, "worker", outcome);
         var summary = new JobSummary { Layers = [], Computed = 3, Reused = 4 };
         return new Dictionary<string, object>
         {
             ["start"] = new JobStart("local", plan, Fresh: true),
             ["started"] = new JobStarted(s_place),
             ["layer start"] = new LayerStart(s_place, 1, plan.Settings, plan.Layers[0], [s_blob]),
-            ["progress"] = new LayerProgress(s_place, 2, new PipelineCounts(1, 2, 3, 4), [new JobEvent("retry", "/fc", "again")]),
+            ["progress"] = new LayerProgress(s_place, 2, new PipelineCounts(1, 2, 3, 4), [new JobEvent("retry", "/fc", "again")], []),
             ["lease"] = new Lease(unit, s_epoch, "local/attempts/aa", TimeSpan.FromSeconds(30)),
             ["request"] = new LeaseRequest("worker", ["cpu"], 4) { FreeBytes = 1_000 },
             ["heartbeat"] = new Heartbeat("worker", [new AttemptProgress(s_epoch, 0.5)]),
