@@ -5,12 +5,14 @@ using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Embedded;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Scheduling;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.TestKit.Jobs;
 using Orchestrator.Worker.Leasing;
+using Orchestrator.Worker.Tests.Telemetry;
 
 namespace Orchestrator.Worker.Tests;
 
@@ -30,6 +32,9 @@ internal sealed class JobHarness(IBlobStore store, int slots = 2, TimeProvider? 
     private static readonly byte[] s_evaluation = Encoding.UTF8.GetBytes("evaluation");
 
     private readonly TimeProvider _clock = clock ?? TimeProvider.System;
+
+    /// <summary>Null where nobody listens.</summary>
+    public JobTelemetry? Telemetry { get; init; }
 
     public static JobPlan Plan(params CompressStep[] steps) => Plan(SampleJobs.ThreeLayers(), steps);
 
@@ -54,18 +59,20 @@ internal sealed class JobHarness(IBlobStore store, int slots = 2, TimeProvider? 
         }
     }
 
-    public Task<JobResult> RunAsync(JobPlan plan, IUnitRunner runner, bool fresh = false) =>
-        RunAsync(plan, runner, (_, _) => Task.CompletedTask, fresh);
+    /// <param name="trace">Trace context of whoever submits the job.</param>
+    public Task<JobResult> RunAsync(JobPlan plan, IUnitRunner runner, bool fresh = false, string? trace = null) =>
+        RunAsync(plan, runner, (_, _) => Task.CompletedTask, fresh, trace);
 
     /// <param name="meanwhile">Runs beside the job, with its host and the worker's cancellation.</param>
-    public async Task<JobResult> RunAsync(JobPlan plan, IUnitRunner runner, Func<EmbeddedHost, CancellationTokenSource, Task> meanwhile, bool fresh = false)
+    public async Task<JobResult> RunAsync(JobPlan plan, IUnitRunner runner, Func<EmbeddedHost, CancellationTokenSource, Task> meanwhile, bool fresh = false, string? trace = null)
     {
         await ImportAsync(store);
-        await using var host = new EmbeddedHost(store, new EmbeddedHostOptions(Tenant, s_impatient, LeaseOptions.Default), _clock);
+        var options = new EmbeddedHostOptions(Tenant, s_impatient, LeaseOptions.Default) { Telemetry = Telemetry?.Grains ?? GrainTelemetry.None };
+        await using var host = new EmbeddedHost(store, options, _clock);
         using var stop = new CancellationTokenSource();
-        var worker = new WorkerLoop(host.Scheduler, runner, new TensorBlobs(store), WorkerOptions.Create("worker", SampleJobs.Profile, slots), _clock);
+        var worker = new WorkerLoop(host.Scheduler, runner, new TensorBlobs(store), WorkerOptions.Create("worker", SampleJobs.Profile, slots), _clock, new WorkerMeans { Observer = Telemetry?.Watch });
         var model = host.Model(Tenant, plan.ComputeJobId());
-        await model.StartAsync(new JobStart(Tenant, plan, fresh), CancellationToken.None);
+        await model.StartAsync(new JobStart(Tenant, plan, fresh) { Trace = trace }, CancellationToken.None);
         var working = worker.RunAsync(stop.Token);
         try
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
@@ -97,7 +98,7 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         try
         {
             var attempt = new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock);
-            var outcome = await attempt.RunAsync(held, slot, () => new UnitContext(_cache, files, view, lease.OutputPrefix), stop);
+            var outcome = await attempt.RunAsync(held, slot, () => new UnitContext(_cache, files, view, lease.OutputPrefix), stop) with { Trace = Activity.Current?.Id };
             var isTold = await CompleteAsync(held, outcome, stop);
             means.Observer?.Ended(lease, outcome, clock.GetElapsedTime(started), isTold);
         }
