@@ -66,13 +66,17 @@ internal static class OrcCommand
     /// <summary>What a user asks of a server.</summary>
     private static IEnumerable<Command> ClientVerbs(Surroundings surroundings, Option<bool> json) =>
     [
+        SubmitVerb.Create(surroundings, json),
         ListVerb.Create(surroundings, json),
+        WatchVerb.Create(surroundings, json),
         DescribeVerb.Create(surroundings, json),
         ExplainVerb.Create(surroundings, json),
+        LogsVerb.Create(surroundings, json),
         PauseVerb.Create(surroundings, json),
         ResumeVerb.Create(surroundings, json),
         CancelVerb.Create(surroundings, json),
         RetryVerb.Create(surroundings, json),
+        FetchVerb.Create(surroundings, json),
     ];
 
     /// <summary>Says what is wrong with the command line and how to see what is right.</summary>

@@ -1,6 +1,8 @@
-using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Orchestrator.Jobs;
+using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Server.Protocol;
 
@@ -13,6 +15,12 @@ internal sealed class ServerClient(ServerConnection connection) : IDisposable
 
     /// <summary>A server looks at every byte of an input before it says that it is sound.</summary>
     private static readonly TimeSpan s_reading = TimeSpan.FromMinutes(10);
+
+    /// <summary>A server takes its time to put an input into a store that is slow.</summary>
+    private static readonly TimeSpan s_writing = TimeSpan.FromMinutes(2);
+
+    private const int MostCopies = 3;
+    private const int CopyBuffer = 1 << 18;
 
     public ServerConnection Connection => connection;
 
@@ -60,6 +68,87 @@ internal sealed class ServerClient(ServerConnection connection) : IDisposable
         }
 
         async Task<bool> HasEndedAsync() => (await DescribeAsync(id, cancellationToken)).Job.State == JobState.Ended;
+    }
+
+    /// <summary>Whether the server has an input already, and sound.</summary>
+    public Task<bool> HasInputAsync(SourceBlob input, CancellationToken cancellationToken) => connection.CallAsync(
+        new ServerRequest(HttpMethod.Head, $"{Routes.Inputs}/{input.Sha256}") { Patience = s_reading, MayBeMissing = true },
+        (response, _) => Task.FromResult(response.IsSuccessStatusCode), cancellationToken);
+
+    /// <param name="write">Writes the content; called again where the server has to be asked again.</param>
+    /// <param name="moved">Told the bytes that have been sent of this try.</param>
+    public Task<bool> PutInputAsync(SourceBlob input, Func<Stream, CancellationToken, Task> write, Action<long> moved, CancellationToken cancellationToken) => connection.CallAsync(
+        new ServerRequest(HttpMethod.Put, $"{Routes.Inputs}/{input.Sha256}")
+        {
+            Patience = s_writing,
+            Content = timer =>
+            {
+                var sent = 0L;
+                return new BlobContent(input.Length, write, bytes =>
+                {
+                    timer.Renew();
+                    moved(sent += bytes);
+                });
+            },
+        }, (_, _) => Task.FromResult(true), cancellationToken);
+
+    /// <summary>Takes a job in; sent twice it is taken in once.</summary>
+    public Task<JobView> SubmitAsync(JobSubmission submission, CancellationToken cancellationToken) => AskAsync<JobView>(
+        new ServerRequest(HttpMethod.Post, Routes.Jobs) { Patience = s_writing, Content = _ => JsonContent.Create(submission, options: CanonicalJson.Options) }, cancellationToken);
+
+    /// <summary>Copies a result out, and tries again where what came is not what it should be.</summary>
+    /// <param name="path">Of its bytes.</param>
+    /// <param name="target">Can be cut; starts over with every try.</param>
+    /// <param name="moved">Told the bytes that have come of this try.</param>
+    /// <exception cref="ServerFaultException">What comes is damaged.</exception>
+    public async Task CopyAsync(string path, BlobRef expected, Stream target, Action<long> moved, CancellationToken cancellationToken)
+    {
+        var digest = "";
+        for (var tries = 0; tries < MostCopies; tries++)
+        {
+            digest = await connection.CallAsync(ServerRequest.Get(path), async (response, timer) =>
+            {
+                target.SetLength(0);
+                await using var source = await response.Content.ReadAsStreamAsync(timer.Token);
+                return await CopyAsync(source, target, timer, moved);
+            }, cancellationToken);
+            if (digest == expected.Sha256)
+                return;
+            connection.Tell($"What came of '{path}' is damaged: its SHA-256 is {digest}. It is asked for again.");
+        }
+
+        throw new ServerFaultException(
+            "download-damaged", path, $"{MostCopies} times what came had another SHA-256 than the job committed ({digest} for {expected.Sha256})",
+            "Where a proxy lies between, go without it; `orc retry` makes a result again that is damaged in the store.");
+    }
+
+    private static async Task<string> CopyAsync(Stream source, Stream target, StallTimer timer, Action<long> moved)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[CopyBuffer];
+        for (var total = 0L; ;)
+        {
+            var count = await ReadAsync(source, buffer, timer.Token);
+            if (count == 0)
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            timer.Renew();
+            hash.AppendData(buffer, 0, count);
+            await target.WriteAsync(buffer.AsMemory(0, count), timer.Token);
+            moved(total += count);
+        }
+    }
+
+    /// <summary>Faults of the network are told from those of the disk.</summary>
+    private static async Task<int> ReadAsync(Stream source, byte[] buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await source.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException broken) when (broken is not HttpIOException)
+        {
+            throw new HttpIOException(HttpRequestError.ResponseEnded, broken.Message, broken);
+        }
     }
 
     private Task<T> AskAsync<T>(ServerRequest request, CancellationToken cancellationToken)

@@ -29,17 +29,15 @@ internal sealed class ServerConnection : IDisposable
     private readonly string? _key;
     private readonly TimeSpan _patience;
     private readonly TimeProvider _clock;
-    private readonly Action<string> _tell;
     private readonly HttpMessageInvoker _http;
     private int _active;
 
     /// <param name="servers">In the order to try them in.</param>
     /// <param name="key">Bearer key; null where the server wants none.</param>
     /// <param name="patience">How long to go on where no server answers.</param>
-    /// <param name="tell">Told, in words for people, when something has to be waited for.</param>
-    public ServerConnection(IReadOnlyList<Uri> servers, string? key, TimeSpan patience, TimeProvider clock, Action<string> tell)
+    public ServerConnection(IReadOnlyList<Uri> servers, string? key, TimeSpan patience, TimeProvider clock)
     {
-        (_servers, _key, _patience, _clock, _tell) = (servers, key, patience, clock, tell);
+        (_servers, _key, _patience, _clock) = (servers, key, patience, clock);
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
             // A key is for the server it was given for.
@@ -57,7 +55,8 @@ internal sealed class ServerConnection : IDisposable
 
     public TimeSpan Patience => _patience;
 
-    public void Tell(string text) => _tell(text);
+    /// <summary>Told, in words for people, when something has to be waited for.</summary>
+    public Action<string> Tell { get; set; } = static _ => { };
 
     public void Dispose() => _http.Dispose();
 
@@ -91,7 +90,7 @@ internal sealed class ServerConnection : IDisposable
             if (_clock.GetElapsedTime(start) >= _patience)
                 throw Away(reasons);
             if (!isTold)
-                _tell($"No server answers as the active one; trying for {_patience.TotalSeconds:0} s ({Words(reasons)}).");
+                Tell($"No server answers as the active one; trying for {_patience.TotalSeconds:0} s ({Words(reasons)}).");
             isTold = true;
             await Task.Delay(s_rest, _clock, cancellationToken);
         }

@@ -40,7 +40,7 @@ internal sealed class ServerOptions
         var key = keyFile is null ? null : KeyFile.Read(surroundings.Resolve(keyFile), Warn);
         if (key is not null && servers.FirstOrDefault(server => server.Scheme == Uri.UriSchemeHttp && !server.IsLoopback) is { } open)
             Warn($"the key travels unencrypted to {open}: use https");
-        return new ServerClient(new ServerConnection(servers, key, TimeSpan.FromSeconds(parsed.GetValue(_patience)), surroundings.Clock, context.TellWaiting));
+        return new ServerClient(new ServerConnection(servers, key, TimeSpan.FromSeconds(parsed.GetValue(_patience)), surroundings.Clock) { Tell = context.TellWaiting });
 
         void Warn(string text) => context.TellWarning(text);
     }
@@ -48,7 +48,7 @@ internal sealed class ServerOptions
     private static List<Uri> Addresses(string? text)
     {
         if (string.IsNullOrWhiteSpace(text))
-            throw new InputException(OptionChecks.Code, "--server", "no server is given", $"Give its address, for example --server http://localhost:8470, or set {ServerVariable}.");
+            throw new InputException(OptionChecks.Code, "--server", "no server is given", $"Give its address, for example --server http://localhost:7070, or set {ServerVariable}.");
         return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Address).Distinct()];
     }
 

@@ -16,7 +16,12 @@ internal static class JsonOutput
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase), new FiniteNumber() },
     };
 
+    private static readonly JsonSerializerOptions s_line = new(Options) { WriteIndented = false };
+
     public static string ToText<T>(T value) => JsonSerializer.Serialize(value, Options);
+
+    /// <summary>On one line, for streams of results.</summary>
+    public static string ToLine<T>(T value) => JsonSerializer.Serialize(value, s_line);
 
     /// <summary>JSON has no NaN and no infinity: they become null.</summary>
     private sealed class FiniteNumber : JsonConverter<double>

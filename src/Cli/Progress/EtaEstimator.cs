@@ -15,6 +15,8 @@ internal sealed class EtaEstimator(TimeProvider clock, JobEstimate? estimate = n
     /// <summary>Before this a rate without an estimate would be noise: the first units also pay for the start.</summary>
     private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(365);
+
     private const int WarmUpSteps = 2;
 
     private readonly long _start = clock.GetTimestamp();
@@ -35,6 +37,8 @@ internal sealed class EtaEstimator(TimeProvider clock, JobEstimate? estimate = n
     /// <summary>The remaining time, or null where it is too early to tell.</summary>
     public TimeSpan? Update(ProgressSnapshot snapshot)
     {
+        if (snapshot.SecondsLeft is { } told)
+            return TimeSpan.FromSeconds(Math.Clamp(told, 0, s_longest.TotalSeconds));
         var work = Work(snapshot.CostDone) - Work(snapshot.CostReused);
         var elapsed = clock.GetElapsedTime(_lastTime).TotalSeconds;
         if (elapsed > 0 && work > _lastWork)
@@ -49,7 +53,7 @@ internal sealed class EtaEstimator(TimeProvider clock, JobEstimate? estimate = n
         if (estimate is null && (_steps < WarmUpSteps || clock.GetElapsedTime(_start) < s_warmUp))
             return null;
         var remaining = (Work(snapshot.CostTotal) - Work(snapshot.CostDone)) / _rate - clock.GetElapsedTime(_lastTime).TotalSeconds;
-        return TimeSpan.FromSeconds(Math.Clamp(remaining, 0, TimeSpan.FromDays(365).TotalSeconds));
+        return TimeSpan.FromSeconds(Math.Clamp(remaining, 0, s_longest.TotalSeconds));
     }
 
     private double Work(double cost) => estimate?.SecondsAt(cost) ?? cost;

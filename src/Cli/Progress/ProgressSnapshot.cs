@@ -9,6 +9,9 @@ namespace Orchestrator.Cli.Progress;
 /// <param name="Things">What is counted.</param>
 internal sealed record ProgressSnapshot(string Phase, int Done, int Total, int Reused, double CostDone, double CostReused, double CostTotal, string? Current, string Things = "units")
 {
+    /// <summary>The remaining time as the job itself tells it; null: it is worked out from what is seen.</summary>
+    public double? SecondsLeft { get; init; }
+
     /// <summary>Share of the nominal work, 0 to 1.</summary>
     public double Fraction => Total > 0 && Done >= Total ? 1 : CostTotal > 0 ? Math.Clamp(CostDone / CostTotal, 0, 1) : Total > 0 ? (double)Done / Total : 0;
 }

@@ -70,37 +70,30 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         {
             return await context.Progress(run.Preflight.Estimate).ShowAsync(async sink =>
             {
-                await new SourceImport(tensors, Tenant, sink).RunAsync(run, interruption);
+                await new SourceImport(tensors, Tenant, sink).RunAsync(run.Job, interruption);
                 return await ExecuteUntilSoundAsync(store, tensors, sink, interruption);
             });
         }
         catch (Exception cause) when (RunFault.Is(cause, interruption.IsCancellationRequested))
         {
             _fault ??= new RunFault(cause);
-            return _record.Failed(Tenant, run.Plan, _fault.Reason);
+            return _record.Failed(Tenant, run.Job.Plan, _fault.Reason);
         }
     }
 
     private async Task<int> DeliverAsync(JobResult result, TensorBlobs tensors)
     {
-        var files = new ResultFiles(run.Out);
+        var delivery = new ResultDelivery(run.Out, context);
         var report = Report(result);
-        try
+        if (!await delivery.WriteAsync(
+            report, Provenance(result), Copy(result.Model), Copy(result.ModelData),
+            "Make room or choose another folder with --out, then run the same command again: what is committed is not computed again."))
         {
-            await files.WriteAsync(report, Provenance(result), Copy(result.Model), Copy(result.ModelData));
-        }
-        catch (Exception cause) when (RunFault.IsStorage(cause))
-        {
-            var what = report.Status == ReportStatus.Failed ? $"{report.Reason} Nor could the report be written: {cause.Message}" : $"The results could not be written: {cause.Message}";
-            context.WriteError(new Output.ErrorBody(
-                "output-not-written", what, run.Out, "Make room or choose another folder with --out, then run the same command again: what is committed is not computed again."));
             return ExitCodes.Failed;
         }
 
         _fault?.Tell(context);
-        context.WriteResult(report);
-        RunSummary.Print(context.People, report, files);
-        return ExitCodes.Of(report.Status);
+        return delivery.Tell(report);
 
         Func<Stream, Task>? Copy(BlobRef? blob) => blob is null ? null : stream => tensors.CopyAsync(blob, stream, CancellationToken.None);
     }
@@ -131,14 +124,14 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
 
     private async Task<JobResult> ExecuteAsync(IBlobStore store, TensorBlobs tensors, IProgressSink sink, bool fresh, CancellationToken interruption)
     {
-        var profile = run.Plan.Settings.Profile;
+        var profile = run.Job.Plan.Settings.Profile;
         using var environment = new OrtEnvironment(LoggingLevel.Error);
         using var runner = new UnitRunner(new ModelRuntime(environment, NumericProfiles.ProviderOf(profile)), NumericProfiles.WidthOf(profile), _clock);
         await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, _clock);
         var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
         using var drain = new CancellationTokenSource();
-        var job = host.Model(Tenant, run.Plan.ComputeJobId());
-        await job.StartAsync(new JobStart(Tenant, run.Plan, fresh), CancellationToken.None);
+        var job = host.Model(Tenant, run.Job.Plan.ComputeJobId());
+        await job.StartAsync(new JobStart(Tenant, run.Job.Plan, fresh), CancellationToken.None);
         var working = worker.RunAsync(drain.Token);
         try
         {
@@ -212,7 +205,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     private int TellHowToResume()
     {
         context.WriteError(new Output.ErrorBody(
-            "interrupted", "stopped before the job was done; everything committed is kept", run.Recipe.Stamp.File, "Run the same command again to resume."));
+            "interrupted", "stopped before the job was done; everything committed is kept", run.Job.Recipe.Stamp.File, "Run the same command again to resume."));
         return ExitCodes.Interrupted;
     }
 
@@ -228,20 +221,20 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
             Estimate = EstimateReport.Of(run.Preflight.Estimate, actual, _phases.Seconds, isWhole, run.Preflight.Warnings),
             Incidents = _record.Incidents,
         };
-        return JobReportBuilder.Build(run.Plan, run.Outline, result.Summary, facts);
+        return JobReportBuilder.Build(run.Job.Plan, run.Job.Outline, result.Summary, facts);
     }
 
     private Provenance Provenance(JobResult result) => new()
     {
         Product = new ProductStamp("Orchestrator", OrcCommand.Version, OrtEnvironment.RuntimeVersion),
         Job = result.Job.JobId,
-        Recipe = run.Recipe.Stamp,
-        Model = run.Model.Stamp,
-        Calibration = run.Calibration.Stamp,
-        Evaluation = run.Evaluation?.Stamp,
-        PlanSha256 = run.Plan.ComputeDigest(),
-        Profile = run.Plan.Settings.Profile,
-        Seed = run.Plan.Settings.Seed,
+        Recipe = run.Job.Recipe.Stamp,
+        Model = run.Job.Model.Stamp,
+        Calibration = run.Job.Calibration.Stamp,
+        Evaluation = run.Job.Evaluation?.Stamp,
+        PlanSha256 = run.Job.Plan.ComputeDigest(),
+        Profile = run.Job.Plan.Settings.Profile,
+        Seed = run.Job.Plan.Settings.Seed,
         ManifestSha256 = result.Fold.Length == 0 ? null : result.Fold,
         ResultSha256 = result.Model?.Sha256,
         Started = _started,

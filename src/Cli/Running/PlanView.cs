@@ -28,20 +28,20 @@ internal sealed record PlanView
 
     public static PlanView Of(PreparedRun run, int slots)
     {
-        var totals = PlanUnits.Totals(run.Plan);
+        var totals = PlanUnits.Totals(run.Job.Plan);
         return new PlanView
         {
-            Job = run.Plan.ComputeJobId(),
-            Profile = run.Plan.Settings.Profile,
+            Job = run.Job.Plan.ComputeJobId(),
+            Profile = run.Job.Plan.Settings.Profile,
             Store = run.Store.Address.ToString(),
             Out = run.Out,
             Units = new PlanUnitsView(totals.Units, totals.Cost),
             Estimate = run.Preflight.Estimate,
             Slots = slots,
             Warnings = run.Preflight.Warnings,
-            Layers = [.. run.Plan.Layers.Select(PlanLayerView.Of)],
-            Unsupported = [.. run.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
-            Corrections = [.. run.Plan.Corrections.Select(c => new PlanCorrectionView(c.Kind, c.Sites.Count, c.Levels.Count, c.Shards.Samples, c.Shards.Batch))],
+            Layers = [.. run.Job.Plan.Layers.Select(PlanLayerView.Of)],
+            Unsupported = [.. run.Job.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
+            Corrections = [.. run.Job.Plan.Corrections.Select(c => new PlanCorrectionView(c.Kind, c.Sites.Count, c.Levels.Count, c.Shards.Samples, c.Shards.Batch))],
         };
     }
 

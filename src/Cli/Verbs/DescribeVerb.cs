@@ -13,7 +13,7 @@ internal static class DescribeVerb
 
     public static Command Create(Surroundings surroundings, Option<bool> json) => JobVerb.Create(
         "describe", "Show a job: how far it is, the units under way and where, and what happened to it.", surroundings, json, [],
-        ["orc describe 3f9a --server http://localhost:8470", "orc describe recipe.yaml --json"], async (call, cancellation) =>
+        ["orc describe 3f9a --server http://localhost:7070", "orc describe recipe.yaml --json"], async (call, cancellation) =>
         {
             var description = await call.Client.DescribeAsync(call.Job.Id, cancellation);
             call.Context.WriteResult(description);

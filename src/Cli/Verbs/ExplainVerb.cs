@@ -13,7 +13,7 @@ internal static class ExplainVerb
 
     public static Command Create(Surroundings surroundings, Option<bool> json) => JobVerb.Create(
         "explain", "Say why a job is where it is, which of its units wait or were given up and why, and what to do.", surroundings, json, [],
-        ["orc explain 3f9a --server http://localhost:8470", "orc explain recipe.yaml --json"], async (call, cancellation) =>
+        ["orc explain 3f9a --server http://localhost:7070", "orc explain recipe.yaml --json"], async (call, cancellation) =>
         {
             var explanation = await call.Client.ExplainAsync(call.Job.Id, cancellation);
             call.Context.WriteResult(explanation);

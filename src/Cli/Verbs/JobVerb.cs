@@ -33,7 +33,7 @@ internal static class JobVerb
     /// <param name="isRepeatable">Asked twice it does what it does once.</param>
     /// <param name="done">What has been done, in words.</param>
     public static VerbCommand CreateAct(string name, string description, Surroundings surroundings, Option<bool> json, bool isRepeatable, string done) =>
-        Create(name, description, surroundings, json, [], [$"orc {name} 3f9a --server http://localhost:8470", $"orc {name} recipe.yaml --json"], async (call, cancellation) =>
+        Create(name, description, surroundings, json, [], [$"orc {name} 3f9a --server http://localhost:7070", $"orc {name} recipe.yaml --json"], async (call, cancellation) =>
         {
             var view = await call.Client.ActAsync(call.Job.Id, name, isRepeatable, cancellation);
             call.Context.WriteResult(view);

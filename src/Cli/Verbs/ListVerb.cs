@@ -13,7 +13,7 @@ internal static class ListVerb
     {
         var state = new Option<string?>("--state") { Description = $"Only jobs in this state: {string.Join(", ", s_states)}", HelpName = "STATE" };
         var server = new ServerOptions();
-        var verb = new VerbCommand("list", "List the jobs of a server, the newest first.", "orc list --server http://localhost:8470", "orc list --state running --json")
+        var verb = new VerbCommand("list", "List the jobs of a server, the newest first.", "orc list --server http://localhost:7070", "orc list --state running --json")
         {
             state,
         };

@@ -9,13 +9,14 @@ namespace Orchestrator.Cli.Verbs;
 internal sealed class RunVerb
 {
     private const int MostSlots = 1024;
-    private static readonly string[] s_devices = ["auto", "cpu", "cuda", "webgpu"];
+
+    public static IReadOnlyCollection<string> Devices { get; } = ["auto", "cpu", "cuda", "webgpu"];
 
     private readonly Argument<string?> _recipe = new("RECIPE") { Description = "The recipe (YAML)", Arity = ArgumentArity.ZeroOrOne };
     private readonly StoreOptions _store = StoreOptions.Optional(".orchestrator/store beside the recipe");
     private readonly Option<string?> _out = new("--out") { Description = "Folder of the results; default the recipe's output.folder", HelpName = "DIR" };
     private readonly Option<int> _slots;
-    private readonly Option<string> _device = new("--device") { Description = string.Join(", ", s_devices), HelpName = "DEVICE", DefaultValueFactory = _ => "auto" };
+    private readonly Option<string> _device = new("--device") { Description = string.Join(", ", Devices), HelpName = "DEVICE", DefaultValueFactory = _ => "auto" };
     private readonly Option<string?> _profile = new("--profile") { Description = "Numeric profile to force, for example that of an earlier job's report", HelpName = "P" };
     private readonly Option<bool> _fresh = new("--fresh") { Description = "Ignore earlier commits of this plan; deletes nothing" };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Print the plan and write nothing" };
@@ -53,7 +54,7 @@ internal sealed class RunVerb
 
         var options = ReadOptions(parsed, context.Surroundings);
         OptionChecks.Within("--slots", options.Slots, 1, MostSlots);
-        OptionChecks.OneOf("--device", options.Device, s_devices);
+        OptionChecks.OneOf("--device", options.Device, Devices);
         return await EmbeddedRun.RunAsync(options, context, cancellation);
     }
 

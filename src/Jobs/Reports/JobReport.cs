@@ -17,7 +17,8 @@ public sealed record JobReport
     public required BeforeAfter<double?> Latency { get; init; }
     public required UnitsReport Units { get; init; }
     public required double Seconds { get; init; }
-    public required long PeakMemoryBytes { get; init; }
+    /// <summary>Of the process that ran the job; null where several did.</summary>
+    public required long? PeakMemoryBytes { get; init; }
     public required IReadOnlyList<Rescue> Rescues { get; init; }
     public IReadOnlyList<string> Reverted { get; init; } = [];
     public required IReadOnlyList<LayerReport> Layers { get; init; }

@@ -8,8 +8,8 @@ namespace Orchestrator.Jobs.Reports;
 /// <summary>What a report says beyond plan, outline and commits.</summary>
 /// <param name="ModelSha256">Hex digest of the written model; null where there is none.</param>
 /// <param name="Seconds">Wall-clock time of this run.</param>
-/// <param name="PeakMemoryBytes">Peak of this process.</param>
-public sealed record ReportFacts(JobStatus Status, string? Reason, string? ModelSha256, double Seconds, long PeakMemoryBytes)
+/// <param name="PeakMemoryBytes">Peak of this process; null where several ran the job.</param>
+public sealed record ReportFacts(JobStatus Status, string? Reason, string? ModelSha256, double Seconds, long? PeakMemoryBytes)
 {
     public EstimateReport? Estimate { get; init; }
 

@@ -96,5 +96,5 @@ public sealed class LineStreamTests
     }
 
     private ServerClient Connect(int patience, params string[] servers) =>
-        new(new ServerConnection([.. servers.Select(server => new Uri(server))], null, TimeSpan.FromSeconds(patience), TimeProvider.System, _told.Add));
+        new(new ServerConnection([.. servers.Select(server => new Uri(server))], null, TimeSpan.FromSeconds(patience), TimeProvider.System) { Tell = _told.Add });
 }

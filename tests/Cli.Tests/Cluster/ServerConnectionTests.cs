@@ -161,7 +161,7 @@ public sealed class ServerConnectionTests
             key = context.Request.Headers.Authorization;
             return FakeServer.WriteAsync(context, 200, "here");
         });
-        using var connection = new ServerConnection([new Uri(server.Address + "/orchestrator/")], "secret", TimeSpan.Zero, TimeProvider.System, _told.Add);
+        using var connection = new ServerConnection([new Uri(server.Address + "/orchestrator/")], "secret", TimeSpan.Zero, TimeProvider.System) { Tell = _told.Add };
 
         await connection.CallAsync(s_get, ReadAsync, CancellationToken.None);
 
@@ -170,7 +170,7 @@ public sealed class ServerConnectionTests
     }
 
     private ServerConnection Connect(int patience, params string[] servers) =>
-        new([.. servers.Select(server => new Uri(server))], null, TimeSpan.FromSeconds(patience), TimeProvider.System, _told.Add);
+        new([.. servers.Select(server => new Uri(server))], null, TimeSpan.FromSeconds(patience), TimeProvider.System) { Tell = _told.Add };
 
     private static Task<string> ReadAsync(HttpResponseMessage response, StallTimer timer) => response.Content.ReadAsStringAsync(timer.Token);
 }

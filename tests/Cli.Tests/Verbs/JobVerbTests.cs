@@ -160,7 +160,7 @@ public sealed class JobVerbTests : IDisposable
     [Theory]
     [InlineData("list")]
     [InlineData("list --server ftp://somewhere")]
-    [InlineData("list --server localhost:8470")]
+    [InlineData("list --server localhost:7070")]
     [InlineData("list --server http://user:secret@localhost")]
     [InlineData("list --server http://localhost/?key=secret")]
     public async Task A_missing_or_wrong_address_is_wrong_input(string line)
