@@ -3,6 +3,7 @@ using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Pipelines;
 using Orchestrator.Grains.Telemetry;
+using Orchestrator.Jobs.Estimates;
 using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
@@ -13,11 +14,15 @@ namespace Orchestrator.Grains;
 /// <summary>A layer: one pipeline, told to its block when it ends and to its model as it goes on.</summary>
 public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, RetryPolicy retry, GrainTelemetry? telemetry = null) : ILayerGrain
 {
+    /// <summary>Units with failures that its model is told of.</summary>
+    private const int MostTroubles = 100;
+
     private LayerStart? _start;
     private LayerPipeline? _pipeline;
     private PipelineRun? _run;
     private JobPlace? _stopped;
     private PipelineCounts _told;
+    private IReadOnlyList<UnitTrouble> _toldTroubles = [];
 
     public async Task StartAsync(LayerStart start, CancellationToken cancellationToken)
     {
@@ -26,9 +31,10 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
         if (_run is null || _start!.Job != start.Job)
         {
             _pipeline = new LayerPipeline(start.Settings, start.Layer);
-            var context = new PipelineContext(host, checkpoints, start.Job, start.Settings.Profile, retry) { Telemetry = telemetry ?? GrainTelemetry.None, Trace = start.Trace };
+            var context = new PipelineContext(
+                host, checkpoints, start.Job, start.Settings.Profile, retry, unit => UnitMemory.OfLayer(unit.Spec, start.Layer)) { Telemetry = telemetry ?? GrainTelemetry.None, Trace = start.Trace };
             _run = new PipelineRun(context, new UnitOwner(OwnerKind.Layer, host.Key), _pipeline, ReportAsync);
-            _told = default;
+            (_told, _toldTroubles) = (default, []);
         }
 
         _start = start;
@@ -94,7 +100,7 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
             ? IndexedList.Concat([.. _pipeline!.ResultRoles.Select(role => fold.Outputs(_pipeline.ResultStage, role))])
             : [];
         var summary = LayerFold.Summarize(_start!.Layer, fold, _pipeline!.ResultStage, failure);
-        var ended = new LayerEnd(_start.Job, _start.Layer.Index, results, failure, summary, fold.Counts, fold.Digest());
+        var ended = new LayerEnd(_start.Job, _start.Layer.Index, results, failure, summary, fold.Counts, fold.Digest()) { Troubles = _run.Troubles(MostTroubles) };
         var block = GrainKeys.Block(_start.Job.Tenant, _start.Job.JobId, _start.Block);
         host.Post(() => host.Peer<IBlockGrain>(block).LayerEndedAsync(ended, host.Stopping));
     }
@@ -102,11 +108,13 @@ public sealed class LayerGrain(IGrainHost host, CheckpointStore checkpoints, Ret
     private void TellProgress()
     {
         var events = _run!.TakeEvents();
-        if (_run.Fold.Counts == _told && events.Count == 0)
+        var troubles = _run.Troubles(MostTroubles);
+        if (_run.Fold.Counts == _told && events.Count == 0 && UnitTroubles.AreAlike(troubles, _toldTroubles))
             return;
+        _toldTroubles = troubles;
         _told = _run.Fold.Counts;
         var name = _start!.Layer.Name;
-        var progress = new LayerProgress(_start.Job, _start.Layer.Index, _told, [.. events.Select(e => e.Layer is null ? e with { Layer = name } : e)], []);
+        var progress = new LayerProgress(_start.Job, _start.Layer.Index, _told, [.. events.Select(e => e.Layer is null ? e with { Layer = name } : e)], troubles);
         host.Post(() => Model().LayerProgressedAsync(progress, host.Stopping));
     }
 

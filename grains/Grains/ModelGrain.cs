@@ -7,6 +7,7 @@ using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Models;
 using Orchestrator.Grains.Pipelines;
 using Orchestrator.Grains.Telemetry;
+using Orchestrator.Jobs.Estimates;
 using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
@@ -29,7 +30,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         var place = await PlaceAsync(start, cancellationToken);
         using var span = _telemetry.Instruments?.StartingJob(start.Trace, place.Tenant, place.JobId);
         var trace = span?.Id ?? start.Trace;
-        var context = new PipelineContext(host, checkpoints, place, start.Plan.Settings.Profile, retry) { Telemetry = _telemetry, Trace = trace };
+        var context = new PipelineContext(host, checkpoints, place, start.Plan.Settings.Profile, retry, new UnitMemory(start.Plan).Of) { Telemetry = _telemetry, Trace = trace };
         _job = new Active(start.Plan, context, ReportAsync, host.Clock.GetTimestamp());
         LogStarted(place.JobId, place.Tenant, place.Run);
         await FeedAsync(_job, new ModelEvent.Started(), cancellationToken);
@@ -44,7 +45,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
     }
 
     public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) =>
-        Task.FromResult(_job is { } job ? new ModelStanding(job.Place, job.Progress.Make(job.State, job.OwnCounts, []), []) : null);
+        Task.FromResult(_job is { } job ? new ModelStanding(job.Place, job.Progress.Make(job.State, job.OwnCounts, []), job.Troubles(most)) : null);
 
     public Task<JobResult> ResultAsync(CancellationToken cancellationToken) => Started().Result.Task.WaitAsync(cancellationToken);
 
@@ -83,6 +84,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         if (Current(progress.Job) is { } job && (!job.Ends.ContainsKey(progress.Layer) || job.State.RunningLayers.Contains(progress.Layer)))
         {
             job.Progress.SetLayer(progress.Layer, progress.Counts);
+            job.LayerTroubles[progress.Layer] = progress.Troubles;
             Tell(job, progress.Events);
         }
 
@@ -95,6 +97,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
             return;
         job.Ends[ended.Layer] = ended;
         job.Progress.SetLayer(ended.Layer, ended.Counts);
+        job.LayerTroubles[ended.Layer] = ended.Troubles;
         var name = job.Plan.Layers[ended.Layer].Name;
         Tell(job, [ended.Failure is null ? new JobEvent("layer-solved", name, "solved") : new JobEvent("layer-failed", name, ended.Failure.Message)]);
         await FeedAsync(job, new ModelEvent.LayerEnded(ended.Layer, ended.Failure), cancellationToken);
@@ -272,6 +275,12 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         public PipelineCounts OwnCounts => Runs.All.Aggregate(default(PipelineCounts), (sum, run) => sum + run.Fold.Counts);
 
         public int BlockOf(int layer) => Enumerable.Range(0, Plan.Blocks.Count).First(b => Plan.Blocks[b].Layers.Contains(layer));
+
+        /// <summary>As the layers told last.</summary>
+        public Dictionary<int, IReadOnlyList<UnitTrouble>> LayerTroubles { get; } = [];
+
+        public IReadOnlyList<UnitTrouble> Troubles(int most) =>
+            UnitTroubles.InOrder(Runs.All.SelectMany(r => r.Troubles(most)).Concat(LayerTroubles.Values.SelectMany(t => t)), most);
 
         public IReadOnlyList<JobEvent> TakeEvents() => [.. Runs.All.SelectMany(r => r.TakeEvents())];
     }

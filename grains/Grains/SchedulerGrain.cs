@@ -17,9 +17,9 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
 {
     private readonly GrainInstruments? _instruments = telemetry?.Instruments;
     private readonly ILogger _logger = (telemetry ?? GrainTelemetry.None).Logs.CreateLogger<SchedulerGrain>();
-    private readonly LeaseTable _table = new();
+    private readonly LeaseTable _table = new(options);
     private readonly Dictionary<UnitOwner, Outbox> _outboxes = [];
-    private readonly Queue<TaskCompletionSource> _waiting = [];
+    private readonly PendingRequests _pending = new();
     private readonly long _activated = host.Clock.GetTimestamp();
     private long _term;
     private long _counter;
@@ -38,8 +38,8 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
     {
         foreach (var offer in offers)
         {
-            if (_table.Offer(offer, Now()) && _waiting.TryDequeue(out var waiting))
-                waiting.TrySetResult();
+            if (_table.Offer(offer, Now()) is { } lane)
+                Wake(lane);
         }
 
         return Task.CompletedTask;
@@ -68,18 +68,18 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {
         var asked = Now();
+        _table.Ask(request, asked);
         var leases = Take(request, TimeSpan.Zero);
         if (leases.Count > 0)
             return leases;
-        var waiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _waiting.Enqueue(waiting);
+        using var pending = _pending.Add(request);
         using var patience = host.StartTimer(options.LongPoll, null, () =>
         {
-            waiting.TrySetResult();
+            pending.Wake();
             return Task.CompletedTask;
         });
-        using var cancelled = cancellationToken.Register(() => waiting.TrySetCanceled(cancellationToken));
-        await waiting.Task;
+        using var cancelled = cancellationToken.Register(() => pending.Cancel(cancellationToken));
+        await pending.Woken;
         return Take(request, Now() - asked);
     }
 
@@ -87,8 +87,8 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
     {
         // A coordinator that slept must not bring leases back that ended meanwhile.
         Expire();
-        var until = Now() + options.Duration;
-        Epoch[] renewed = [.. heartbeat.Attempts.Where(a => _table.Renew(heartbeat.Worker, a.Epoch, a.Fraction, until)).Select(a => a.Epoch)];
+        _table.Beat(heartbeat.Worker, Now());
+        Epoch[] renewed = [.. heartbeat.Attempts.Where(a => _table.Renew(heartbeat.Worker, a.Epoch, a.Fraction, Now())).Select(a => a.Epoch)];
         return Task.FromResult<IReadOnlyList<Epoch>>(renewed);
     }
 
@@ -96,24 +96,29 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
     {
         // The tick may be late; a lease that is over is over.
         Expire();
-        if (_table.End(epoch) is not { } ended)
+        if (_table.End(epoch) is not { } unit)
         {
             _instruments?.AttemptFenced();
             LogFenced(epoch.Attempt, outcome.Kind);
             return Task.FromResult(false);
         }
 
-        Deliver(ended, outcome);
+        _table.Beat(unit.Worker!, Now());
+        Deliver(unit, outcome, isCrash: false);
         return Task.FromResult(true);
     }
 
     public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken)
     {
-        LeaseTable.Standing[] leased = [.. _table.InWork().Where(Asked)];
-        LeaseTable.Standing[] waiting = [.. _table.Waiting().Where(Asked)];
-        return Task.FromResult(new ScheduleStanding(leased.Length, waiting.Length, [.. leased.Concat(waiting).Take(question.Most).Select(View)], []));
+        Expire();
+        _table.Workers.Forget(Now());
+        var reasons = new WaitReasons(_table.Workers);
+        var leased = _table.InWork().Where(Asked).ToArray();
+        var units = leased.Concat(_table.Waiting.InOrder(question.Tenant, question.Job)).Take(question.Most).Select(unit => View(unit, reasons));
+        return Task.FromResult(new ScheduleStanding(
+            leased.Length, _table.Waiting.Count(question.Tenant, question.Job), [.. units], _table.Workers.Stand(_table.HeldBy, Now())));
 
-        bool Asked(LeaseTable.Standing unit) => (question.Tenant ?? unit.Offer.Tenant) == unit.Offer.Tenant && (question.Job ?? unit.Offer.Job) == unit.Offer.Job;
+        bool Asked(OfferedUnit unit) => (question.Tenant ?? unit.Offer.Tenant) == unit.Offer.Tenant && (question.Job ?? unit.Offer.Job) == unit.Offer.Job;
     }
 
     public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken)
@@ -124,10 +129,10 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
 
     private Lease LeaseOf(UnitOffer offer, Epoch epoch) => new(offer.Unit, epoch, BlobNames.OutputPrefix(offer.Tenant, offer.Unit.Key, epoch), options.Duration) { Trace = offer.Trace };
 
-    private ScheduledUnit View(LeaseTable.Standing unit) => new(
+    private ScheduledUnit View(OfferedUnit unit, WaitReasons reasons) => new(
         unit.Offer.Tenant, unit.Offer.Job, unit.Offer.Unit.Id, unit.Offer.Unit.Profile,
         unit.Worker is null ? null : new LeaseStanding(unit.Worker, unit.Epoch, unit.Fraction, Now() - unit.Since),
-        unit.Worker is null ? new UnitWait("queued", "A worker takes it when a slot is free.") : null);
+        unit.Worker is null ? reasons.Of(unit.Offer) : null);
 
     private List<Lease> Take(LeaseRequest request, TimeSpan polled)
     {
@@ -135,11 +140,11 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
         while (leases.Count < request.Max)
         {
             var epoch = new Epoch(_term, _counter + 1);
-            if (_table.Take(request.Worker, request.Profiles, epoch, Now(), Now() + options.Duration, out var waited) is not { } offer)
+            if (_table.Take(request, epoch, Now()) is not { } unit)
                 break;
             _counter++;
-            _instruments?.UnitLeased(offer.Unit.Kind, waited);
-            leases.Add(LeaseOf(offer, epoch) with { Waited = polled });
+            _instruments?.UnitLeased(unit.Offer.Unit.Kind, unit.Since - unit.Offered);
+            leases.Add(LeaseOf(unit.Offer, epoch) with { Waited = polled });
         }
 
         return leases;
@@ -149,30 +154,40 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
     {
         Expire();
         _instruments?.Standing(_table.Queued, _table.Leased);
+        _table.Workers.Forget(Now());
         foreach (var (owner, late) in _outboxes.Where(o => Now() - o.Value.Told >= options.Redelivery).ToArray())
             Send(owner, late);
+        // Whom others came before may have become the best there is.
+        foreach (var lane in _table.Waiting.Choosy)
+            Wake(lane);
         return Task.CompletedTask;
     }
 
+    private void Wake(Lane lane) => _pending.Wake(request => _table.IsFor(request, lane, Now()));
+
     private void Expire()
     {
-        foreach (var lease in _table.Expire(Now()))
+        foreach (var (unit, isCrash) in _table.Expire(Now()))
         {
-            LogLost(lease.Worker!, lease.Offer.Tenant, lease.Offer.Job, lease.Offer.Unit.Id, lease.Epoch.Attempt);
-            Deliver(lease, Outcome.Lost(lease.Worker!));
+            LogLost(unit.Worker!, unit.Offer.Tenant, unit.Offer.Job, unit.Offer.Unit.Id, unit.Epoch.Attempt);
+            Deliver(unit, Outcome.Lost(unit.Worker!), isCrash);
         }
     }
 
     /// <summary>Tells the owner at once where it is idle; otherwise with all that ends until it has dealt with what it was told.</summary>
-    private void Deliver(LeaseTable.Standing lease, Outcome outcome)
+    private void Deliver(OfferedUnit unit, Outcome outcome, bool isCrash)
     {
-        var offer = lease.Offer;
-        _instruments?.AttemptEnded(offer.Unit.Kind, outcome.Kind, Now() - lease.Since);
+        _instruments?.AttemptEnded(unit.Offer.Unit.Kind, outcome.Kind, Now() - unit.Since);
         // The grain, not its part: what keeps the grain busy keeps all its parts waiting.
-        var to = offer.Owner with { Part = "" };
+        var to = unit.Offer.Owner with { Part = "" };
         if (!_outboxes.TryGetValue(to, out var outbox))
             _outboxes[to] = outbox = new Outbox();
-        outbox.Add(new AttemptEnd(offer.Owner, offer.Unit, lease.Epoch, lease.Worker!, outcome));
+        outbox.Add(new AttemptEnd(unit.Offer.Owner, unit.Offer.Unit, unit.Epoch, unit.Worker!, outcome)
+        {
+            IsCrash = isCrash,
+            HadNoOther = outcome.Failure is not null && !_table.Workers.CanAnyTake(unit.Offer.Unit.Profile, MemoryClass.OfNeed(unit.Offer.MemoryBytes), new HashSet<string>([unit.Worker!])),
+            FreeBytes = _table.Workers.FreeBytesOf(unit.Worker!),
+        });
         if (!outbox.IsUnderWay)
             Send(to, outbox);
     }

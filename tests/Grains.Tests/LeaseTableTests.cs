@@ -9,7 +9,7 @@ public sealed class LeaseTableTests
 {
     private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(30);
 
-    private readonly LeaseTable _table = new();
+    private readonly LeaseTable _table = new(LeaseOptions.Default);
     private long _counter;
 
     [Fact]
@@ -26,11 +26,11 @@ public sealed class LeaseTableTests
     [Fact]
     public void A_unit_that_is_known_is_not_offered_twice_but_one_with_other_inputs_takes_its_place()
     {
-        Assert.True(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
-        Assert.False(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.NotNull(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.Null(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
         Assert.Equal("a/1", Take());
-        Assert.False(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
-        Assert.True(_table.Offer(Offer("a", "1", key: '2'), TimeSpan.Zero));
+        Assert.Null(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.NotNull(_table.Offer(Offer("a", "1", key: '2'), TimeSpan.Zero));
 
         Assert.Null(_table.End(new Epoch(1, 1)));
         Assert.Equal("a/1", Take());
@@ -62,7 +62,7 @@ public sealed class LeaseTableTests
         Assert.Equal(0, _table.Leased);
         Assert.Equal("b/1", Take());
         Assert.Null(Take());
-        Assert.True(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
+        Assert.NotNull(_table.Offer(Offer("a", "1"), TimeSpan.Zero));
     }
 
     [Fact]
@@ -71,10 +71,10 @@ public sealed class LeaseTableTests
         _table.Offer(Offer("a", "1"), TimeSpan.Zero);
         Take();
 
-        Assert.False(_table.Renew("stranger", new Epoch(1, 1), 0, s_lease * 2));
-        Assert.True(_table.Renew("worker", new Epoch(1, 1), 0, s_lease * 2));
+        Assert.False(_table.Renew("stranger", new Epoch(1, 1), 0, s_lease));
+        Assert.True(_table.Renew("worker", new Epoch(1, 1), 0, s_lease));
         Assert.Empty(_table.Expire(s_lease * 2 - TimeSpan.FromTicks(1)));
-        Assert.Equal([new Epoch(1, 1)], _table.Expire(s_lease * 2).Select(e => e.Epoch));
+        Assert.Equal([new Epoch(1, 1)], _table.Expire(s_lease * 2).Select(e => e.Unit.Epoch));
         Assert.False(_table.Renew("worker", new Epoch(1, 1), 0, s_lease * 3));
         Assert.Null(_table.End(new Epoch(1, 1)));
     }
@@ -95,8 +95,91 @@ public sealed class LeaseTableTests
         Assert.Equal(0, _table.Leased);
     }
 
-    private string? Take(string profile = "cpu") =>
-        _table.Take("worker", [profile], new Epoch(1, ++_counter), TimeSpan.Zero, s_lease, out _) is { } offer ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
+    [Fact]
+    public void Who_failed_a_unit_gets_it_only_where_nobody_else_could()
+    {
+        Ask("a");
+        Ask("b");
+        _table.Offer(Offer("job", "1") with { Avoid = ["a"] }, TimeSpan.Zero);
+        _table.Offer(Offer("job", "2"), TimeSpan.Zero);
+
+        Assert.Equal("job/2", Take(worker: "a"));
+        Assert.Null(Take(worker: "a"));
+        Assert.Equal("job/1", Take(worker: "b"));
+
+        _table.Offer(Offer("job", "3") with { Avoid = ["a", "b"] }, TimeSpan.Zero);
+        Assert.Equal("job/3", Take(worker: "a"));
+    }
+
+    [Fact]
+    public void Who_failed_a_unit_gets_it_again_when_the_others_are_gone_or_do_not_take_it()
+    {
+        var patience = LeaseOptions.Default.Patience;
+        Ask("a");
+        Ask("b");
+        _table.Offer(Offer("job", "1") with { Avoid = ["a"] }, TimeSpan.Zero);
+        _table.Offer(Offer("job", "2") with { Avoid = ["a"] }, TimeSpan.Zero);
+
+        Ask("a", now: s_lease);
+        _table.Workers.Forget(s_lease);
+        Assert.Equal("job/1", Take(worker: "a", now: s_lease));
+        Ask("b", now: s_lease);
+        Assert.Null(Take(worker: "a", now: patience - TimeSpan.FromTicks(1)));
+        Assert.Equal("job/2", Take(worker: "a", now: patience));
+    }
+
+    [Fact]
+    public void A_unit_goes_to_workers_with_room_for_it_and_after_a_shortage_to_those_with_more()
+    {
+        const long Gibibyte = 1L << 30;
+        Ask("small", free: 2 * Gibibyte);
+        Ask("large", free: 16 * Gibibyte);
+        _table.Offer(Offer("job", "1") with { MemoryBytes = 4 * Gibibyte }, TimeSpan.Zero);
+        _table.Offer(Offer("job", "2") with { WantedBytes = 3 * Gibibyte }, TimeSpan.Zero);
+
+        Assert.Null(Take(worker: "small", free: 2 * Gibibyte));
+        Assert.Equal("job/1", Take(worker: "large", free: 16 * Gibibyte));
+        Assert.Equal("job/2", Take(worker: "large", free: 12 * Gibibyte));
+
+        _table.Offer(Offer("job", "3") with { WantedBytes = 32 * Gibibyte }, TimeSpan.Zero);
+        Assert.Equal("job/3", Take(worker: "small", free: 2 * Gibibyte));
+        _table.Offer(Offer("job", "4") with { MemoryBytes = 32 * Gibibyte }, TimeSpan.Zero);
+        Assert.Null(Take(worker: "large", free: 16 * Gibibyte, now: LeaseOptions.Default.Patience * 10));
+        Assert.Equal("job/4", Take(worker: "unknown", free: null));
+    }
+
+    [Fact]
+    public void A_lease_that_is_lost_alone_by_a_worker_that_fell_silent_may_be_a_crash()
+    {
+        foreach (var unit in new[] { "1", "2", "3", "4" })
+            _table.Offer(Offer("job", unit), TimeSpan.Zero);
+        foreach (var worker in new[] { "alone", "loaded", "loaded", "alive" })
+        {
+            Ask(worker);
+            Take(worker: worker);
+        }
+
+        for (var now = TimeSpan.Zero; now < s_lease; now += TimeSpan.FromSeconds(1))
+            Assert.Empty(_table.Expire(now));
+        Ask("alive", now: s_lease);
+
+        Assert.Equal([("alone", true), ("loaded", false), ("loaded", false), ("alive", false)], _table.Expire(s_lease).Select(e => (e.Unit.Worker!, e.IsCrash)));
+    }
+
+    [Fact]
+    public void A_table_that_nobody_looked_at_for_long_blames_no_unit()
+    {
+        _table.Offer(Offer("job", "1"), TimeSpan.Zero);
+        Ask("alone");
+        Take(worker: "alone");
+
+        Assert.False(Assert.Single(_table.Expire(s_lease)).IsCrash);
+    }
+
+    private void Ask(string worker, TimeSpan now = default, long? free = null) => _table.Ask(new LeaseRequest(worker, ["cpu"], 1) { FreeBytes = free }, now);
+
+    private string? Take(string profile = "cpu", string worker = "worker", long? free = null, TimeSpan now = default) =>
+        _table.Take(new LeaseRequest(worker, [profile], 1) { FreeBytes = free }, new Epoch(1, ++_counter), now) is { Offer: var offer } ? $"{offer.Job}/{offer.Unit.Id}" : Untake();
 
     private string? Untake()
     {

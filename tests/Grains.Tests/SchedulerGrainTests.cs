@@ -205,6 +205,86 @@ public sealed class SchedulerGrainTests
         Assert.Empty(await vain);
     }
 
+    [Fact]
+    public async Task An_offer_wakes_a_worker_that_may_take_it_and_none_whose_wait_is_over()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        var over = scheduler.LeaseAsync(s_request, CancellationToken.None);
+        _clock.Advance(s_options.LongPoll);
+        Assert.Empty(await over);
+        var other = scheduler.LeaseAsync(new LeaseRequest("other", ["another-profile"], 1), CancellationToken.None);
+        var failed = scheduler.LeaseAsync(s_request with { Worker = "failed" }, CancellationToken.None);
+        var fit = scheduler.LeaseAsync(s_request with { Worker = "fit" }, CancellationToken.None);
+
+        await scheduler.OfferAsync([Offer("1") with { Avoid = ["failed"] }], CancellationToken.None);
+
+        Assert.Single(await fit);
+        Assert.False(other.IsCompleted || failed.IsCompleted);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_gets_a_unit_that_it_failed_when_all_others_fell_silent()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        Assert.Empty(await Vain(scheduler, "gone"));
+        await scheduler.OfferAsync([Offer("1") with { Avoid = ["failed"] }], CancellationToken.None);
+        var failed = scheduler.LeaseAsync(s_request with { Worker = "failed" }, CancellationToken.None);
+        Assert.False(failed.IsCompleted);
+
+        // The other was heard of last when its wait began.
+        _clock.Advance(s_options.Duration - s_options.LongPoll + s_options.Tick);
+
+        Assert.Single(await failed);
+    }
+
+    [Fact]
+    public async Task Why_a_unit_waits_and_who_was_heard_of_is_told()
+    {
+        const long Gibibyte = 1L << 30;
+        var (scheduler, _) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1"), Offer("2") with { MemoryBytes = 8 * Gibibyte }], CancellationToken.None);
+        Assert.Equal(["no-worker", "no-worker"], await Reasons(scheduler));
+
+        await scheduler.HeartbeatAsync(new Heartbeat("unknown", []), CancellationToken.None);
+        Assert.Empty(await Vain(scheduler, "foreign", "another-profile"));
+        Assert.Equal(["no-matching-worker", "no-matching-worker"], await Reasons(scheduler));
+
+        await scheduler.LeaseAsync(s_request with { FreeBytes = Gibibyte }, CancellationToken.None);
+        await scheduler.OfferAsync([Offer("3")], CancellationToken.None);
+        var standing = await scheduler.DescribeAsync(new ScheduleQuestion(null, null, 10), CancellationToken.None);
+
+        Assert.Equal([("1", null), ("2", "no-matching-worker"), ("3", "queued")], standing.Units.Select(u => (u.Unit, u.Wait?.Code)));
+        Assert.Contains("8.0 GiB", standing.Units[1].Wait!.Message, StringComparison.Ordinal);
+        Assert.Equal([("foreign", 0, true), ("worker", 1, true)], standing.Workers.Select(w => (w.Worker, w.Leases, w.IsAlive)));
+    }
+
+    [Fact]
+    public async Task An_end_tells_who_held_the_lease_and_whether_another_could_have()
+    {
+        var (scheduler, host) = await ActivateAsync();
+        await scheduler.OfferAsync([Offer("1"), Offer("2")], CancellationToken.None);
+        var failure = Outcome.WorkloadFailed(new Failure("bad", "Bad.", Retryable: false));
+        var first = (await scheduler.LeaseAsync(s_request, CancellationToken.None))[0];
+        await scheduler.CompleteAsync(first.Epoch, failure, CancellationToken.None);
+        await host.DeliverAsync();
+        await scheduler.AcknowledgeAsync([first.Epoch], CancellationToken.None);
+        var second = (await scheduler.LeaseAsync(s_request with { Worker = "second", FreeBytes = 5 }, CancellationToken.None))[0];
+        await scheduler.CompleteAsync(second.Epoch, failure, CancellationToken.None);
+        await host.DeliverAsync();
+
+        Assert.Equal([("worker", true, null), ("second", false, 5L)], _owner.Told.Select(e => (e.Worker, e.HadNoOther, e.FreeBytes)));
+    }
+
+    private async Task<IReadOnlyList<Lease>> Vain(SchedulerGrain scheduler, string worker, string profile = SampleJobs.Profile)
+    {
+        var vain = scheduler.LeaseAsync(new LeaseRequest(worker, [profile], 1), CancellationToken.None);
+        _clock.Advance(s_options.LongPoll);
+        return await vain;
+    }
+
+    private static async Task<IEnumerable<string?>> Reasons(SchedulerGrain scheduler) =>
+        (await scheduler.DescribeAsync(new ScheduleQuestion(null, null, 10), CancellationToken.None)).Units.Select(u => u.Wait?.Code);
+
     private static Outcome Done => Outcome.Completed([], new UnitMetrics());
 
     private async Task<(SchedulerGrain Scheduler, FakeGrainHost Host)> ActivateAsync(LeaseOptions? options = null)
@@ -230,8 +310,11 @@ public sealed class SchedulerGrainTests
     {
         public List<(Epoch Epoch, OutcomeKind Kind)> Ends { get; } = [];
 
+        public List<AttemptEnd> Told { get; } = [];
+
         public Task AttemptsEndedAsync(IReadOnlyList<AttemptEnd> ended, CancellationToken cancellationToken)
         {
+            Told.AddRange(ended);
             Ends.AddRange(ended.Select(e => (e.Epoch, e.Outcome.Kind)));
             return Task.CompletedTask;
         }

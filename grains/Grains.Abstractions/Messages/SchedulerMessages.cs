@@ -89,8 +89,8 @@ public sealed record LeaseStanding(string Worker, Epoch Epoch, double Fraction, 
 /// <param name="Worker">Who held the lease.</param>
 public sealed record AttemptEnd(UnitOwner Owner, WorkUnit Unit, Epoch Epoch, string Worker, Outcome Outcome)
 {
-    /// <summary>The lease was lost together with others of its worker: the worker went, and nothing speaks against this unit more than against those.</summary>
-    public bool LostWithOthers { get; init; }
+    /// <summary>The lease was lost, the worker fell silent, and it held nothing else: the unit may be what ended it. Where it lost more at once nothing speaks against this unit in particular.</summary>
+    public bool IsCrash { get; init; }
 
     /// <summary>No other worker was alive that could have taken the unit.</summary>
     public bool HadNoOther { get; init; }

@@ -1,4 +1,5 @@
 using Orchestrator.Grains.Abstractions;
+using Orchestrator.Jobs.Outcomes;
 
 namespace Orchestrator.Grains.Pipelines;
 
@@ -6,21 +7,21 @@ namespace Orchestrator.Grains.Pipelines;
 internal sealed class AttemptLedger(IGrainHost host, int generation, int run)
 {
     /// <param name="isOpen">Whether a unit is in work; units that are not are committed, and what is told of them is dropped, so that the state stays small.</param>
-    /// <returns>Failed attempts of the unit in this run, this one included.</returns>
-    public async Task<int> AddAsync(string unit, Func<string, bool> isOpen, CancellationToken cancellationToken)
+    /// <returns>Failed attempts of the unit in this run, this one last.</returns>
+    public async Task<IReadOnlyList<FailedAttempt>> AddAsync(string unit, FailedAttempt attempt, Func<string, bool> isOpen, CancellationToken cancellationToken)
     {
         var state = await host.UpdateStateAsync<AttemptState>(
             old =>
             {
-                var failed = old is not null && old.Generation == generation && old.Run == run ? old.Failed : [];
+                var failed = old is not null && old.Generation == generation && old.Run == run ? old.Attempts ?? [] : [];
                 var kept = failed.Where(f => isOpen(f.Key)).ToDictionary(StringComparer.Ordinal);
-                kept[unit] = failed.GetValueOrDefault(unit) + 1;
-                return new AttemptState(generation, run, new SortedDictionary<string, int>(kept, StringComparer.Ordinal));
+                kept[unit] = [.. failed.GetValueOrDefault(unit) ?? [], attempt];
+                return new AttemptState(generation, run, new SortedDictionary<string, IReadOnlyList<FailedAttempt>>(kept, StringComparer.Ordinal));
             },
             cancellationToken);
-        return state.Failed[unit];
+        return state.Attempts![unit];
     }
 }
 
-/// <param name="Failed">Failed attempts by unit id.</param>
-internal sealed record AttemptState(int Generation, int Run, SortedDictionary<string, int> Failed);
+/// <param name="Attempts">By unit id, each unit's in order. Null in a state of before attempts were told apart: they count anew.</param>
+internal sealed record AttemptState(int Generation, int Run, SortedDictionary<string, IReadOnlyList<FailedAttempt>>? Attempts);

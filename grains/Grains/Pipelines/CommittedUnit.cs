@@ -61,14 +61,3 @@ internal readonly struct CommittedUnit
 
     private InvalidOperationException Lacks(string role) => new($"Unit '{Id}' was committed without its output '{role}'.");
 }
-
-/// <summary>A unit between its look-up and its commit.</summary>
-internal sealed class OpenUnit(UnitPlace place, WorkUnit unit)
-{
-    public UnitPlace Place { get; } = place;
-
-    public WorkUnit Unit { get; } = unit;
-
-    /// <summary>The last attempt that was dealt with; news of it may come again.</summary>
-    public Epoch Seen { get; set; }
-}

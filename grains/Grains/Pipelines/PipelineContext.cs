@@ -3,12 +3,14 @@ using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Plans;
 
 namespace Orchestrator.Grains.Pipelines;
 
 /// <summary>What a grain's pipelines share.</summary>
 /// <param name="Profile">Numeric profile of the job.</param>
-internal sealed record PipelineContext(IGrainHost Host, CheckpointStore Checkpoints, JobPlace Job, string Profile, RetryPolicy Retry)
+/// <param name="Memory">What a unit is estimated to take; null where nobody knows.</param>
+internal sealed record PipelineContext(IGrainHost Host, CheckpointStore Checkpoints, JobPlace Job, string Profile, RetryPolicy Retry, Func<PlannedUnit, long?> Memory)
 {
     public GrainTelemetry Telemetry { get; init; } = GrainTelemetry.None;
 

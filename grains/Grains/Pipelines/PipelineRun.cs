@@ -22,6 +22,7 @@ internal sealed partial class PipelineRun
     private readonly Func<PipelineReport, Task> _report;
     private readonly ILogger _logger;
     private readonly UnitFinder _finder;
+    private readonly UnitFailures _failures;
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
     private readonly List<UnitOffer> _offers = [];
     private readonly List<JobEvent> _events = [];
@@ -36,12 +37,16 @@ internal sealed partial class PipelineRun
         _logger = context.Telemetry.Logs.CreateLogger<PipelineRun>();
         _state = PipelineState.Create(pipeline.Stages, context.Retry);
         Fold = new PipelineFold(pipeline);
+        _failures = new UnitFailures(context, owner, _open.ContainsKey);
         _finder = new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold);
     }
 
     public PipelineFold Fold { get; }
 
     public PipelineStatus Status => _state.Status;
+
+    /// <summary>Its units that failed and are not committed.</summary>
+    public IReadOnlyList<UnitTrouble> Troubles(int most) => _failures.Troubles(_open.Values, most);
 
     /// <summary>What happened since the last call.</summary>
     public IReadOnlyList<JobEvent> TakeEvents()
@@ -69,8 +74,8 @@ internal sealed partial class PipelineRun
             if (Take(end) is not { } open)
                 continue;
             var unit = open.Unit;
-            if (Foreign(unit, end) is { } failure)
-                await StepAsync(new Queue<PipelineEvent>([await CountAsync(open, OutcomeKind.WorkloadFailed, failure, cancellationToken)]), cancellationToken);
+            if (_failures.Foreign(unit, end) is { } failure)
+                await StepAsync(new Queue<PipelineEvent>([await CountAsync(open, end, OutcomeKind.WorkloadFailed, failure, cancellationToken)]), cancellationToken);
             else
                 completed.Add(new Completed(open, new CommitRecord(unit.Key, unit.Id, unit.Kind, end.Epoch, end.Outcome.Outputs, end.Outcome.Metrics!), end.Outcome.Trace));
         }
@@ -154,10 +159,11 @@ internal sealed partial class PipelineRun
                 events.Enqueue(new PipelineEvent.LookedUp(e.Unit, await LookUpAsync(e.Unit, cancellationToken)));
                 return null;
             case PipelineEffect.Offer e:
-                var id = _pipeline[e.Unit].Id;
-                _offers.Add(new UnitOffer(_owner, _context.Job.Tenant, _context.Job.JobId, _open[id].Unit) { Trace = _context.Trace });
+                var id = _pipeline.IdOf(e.Unit);
+                _offers.Add(_failures.OfferOf(_open[id]));
                 return null;
             case PipelineEffect.Rest e:
+                _failures.Rest(_open[_pipeline.IdOf(e.Unit)], e.Delay);
                 _context.Host.StartTimer(e.Delay, null, () => FeedAsync(new PipelineEvent.Rested(e.Unit), _context.Host.Stopping));
                 return null;
             case PipelineEffect.Withdraw:
@@ -182,6 +188,7 @@ internal sealed partial class PipelineRun
                 var unit = _pipeline[e.Unit];
                 _context.Telemetry.Instruments?.UnitQuarantined(unit.Kind);
                 LogQuarantined(unit.Id, _context.Job.JobId, _context.Job.Tenant, e.Failure.Code, e.Failure.Message);
+                _failures.GiveUp(unit.Id, e.Failure);
                 return new PipelineReport.GivenUp(unit.Id, e.Failure);
             default:
                 throw new ArgumentOutOfRangeException(nameof(effect), effect.GetType().Name, "no such effect");
@@ -192,7 +199,7 @@ internal sealed partial class PipelineRun
     {
         if (await _finder.FindAsync(place, cancellationToken) is not { } unit)
             return true;
-        _open[unit.Id] = new OpenUnit(place, unit);
+        _open[unit.Id] = new OpenUnit(place, unit, _context.Memory(_pipeline[place]));
         return false;
     }
 
@@ -238,19 +245,16 @@ internal sealed partial class PipelineRun
         events.Enqueue(new PipelineEvent.Committed(open.Place));
     }
 
-    private Failure? Foreign(WorkUnit unit, AttemptEnd ended)
-    {
-        var prefix = BlobNames.OutputPrefix(_context.Job.Tenant, unit.Key, ended.Epoch);
-        return ended.Outcome.Outputs.FirstOrDefault(o => o.Blob.Name != BlobNames.Output(prefix, o.Role)) is { } foreign
-            ? new Failure("foreign-output", $"Unit '{unit.Id}' named '{foreign.Blob.Name}', which is not the attempt's own.", Retryable: true)
-            : null;
-    }
-
     private async Task<PipelineEvent> FailedAsync(OpenUnit open, AttemptEnd ended, CancellationToken cancellationToken)
     {
         var (kind, failure) = (ended.Outcome.Kind, ended.Outcome.Failure!);
         if (kind == OutcomeKind.Cancelled)
-            return new PipelineEvent.AttemptFailed(open.Place, kind, failure, 0);
+        {
+            if (UnitFailures.HandBack(open, failure) is { } handedBack)
+                return handedBack;
+            kind = OutcomeKind.Lost;
+        }
+
         if (failure.Damaged is { } damaged)
         {
             if (Fold.ProducerOf(damaged.Name) is { } producer)
@@ -267,22 +271,20 @@ internal sealed partial class PipelineRun
 
             // News from before the blob was made again: the unit is open anew, with the new one among its inputs.
             if (BlobNames.ProducerOf(damaged.Name) is not null)
-                return new PipelineEvent.AttemptFailed(open.Place, OutcomeKind.Cancelled, failure, 0);
+                return new PipelineEvent.AttemptFailed(open.Place, OutcomeKind.Cancelled, failure, default);
+            ended = ended with { HadNoOther = true };
             failure = new Failure("source-damaged", $"The store's copy '{damaged.Name}' is damaged. Start the job again: the file is put into the store anew.", Retryable: false);
         }
 
-        return await CountAsync(open, kind, failure, cancellationToken);
+        return await CountAsync(open, ended, kind, failure, cancellationToken);
     }
 
-    private async Task<PipelineEvent> CountAsync(OpenUnit open, OutcomeKind kind, Failure failure, CancellationToken cancellationToken)
+    private async Task<PipelineEvent> CountAsync(OpenUnit open, AttemptEnd ended, OutcomeKind kind, Failure failure, CancellationToken cancellationToken)
     {
-        var failed = await _context.Attempts.AddAsync(open.Unit.Id, MayFail, cancellationToken);
-        Note("retry", $"{open.Unit.Id}: attempt {failed} of {_context.Retry.MaxAttempts} failed ({failure.Code}): {failure.Message}");
-        return new PipelineEvent.AttemptFailed(open.Place, kind, failure, failed);
+        var counted = await _failures.CountAsync(open, ended, kind, failure, cancellationToken);
+        Note("retry", $"{open.Unit.Id}: attempt {open.Attempts.Count} failed on '{ended.Worker}' ({failure.Code}): {failure.Message}");
+        return counted;
     }
-
-    /// <summary>Units whose failed attempts still matter. A model's grain counts for several pipelines of few units and keeps them all.</summary>
-    private bool MayFail(string unit) => _owner.Kind == OwnerKind.Model || _open.ContainsKey(unit);
 
     private void Note(string kind, string message)
     {

@@ -3,17 +3,20 @@ using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Grains.Scheduling;
 
-/// <summary>
-/// Offered and leased units. Jobs take turns, a unit at a time; within a job first come, first served. No clock of its own: whoever
-/// calls says what time it is.
-/// </summary>
-internal sealed class LeaseTable
+/// <summary>Offered and leased units, and the workers that ask for them. No clock of its own: whoever calls says what time it is.</summary>
+internal sealed class LeaseTable(LeaseOptions options)
 {
-    private readonly Dictionary<(UnitOwner Owner, string Unit), Entry> _known = [];
+    private readonly Dictionary<(UnitOwner Owner, string Unit), OfferedUnit> _known = [];
     private readonly Dictionary<UnitOwner, HashSet<string>> _byOwner = [];
-    private readonly Dictionary<string, Queue<Entry>> _queues = new(StringComparer.Ordinal);
-    private readonly LinkedList<string> _turns = [];
-    private readonly SortedDictionary<Epoch, Entry> _leased = [];
+    private readonly WaitingUnits _waiting = new();
+    private readonly SortedDictionary<Epoch, OfferedUnit> _leased = [];
+    private readonly PriorityQueue<Epoch, TimeSpan> _ends = new();
+    private readonly Dictionary<string, HashSet<Epoch>> _held = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _lostSome = new(StringComparer.Ordinal);
+    private long _offers;
+    private TimeSpan _looked;
+
+    public LiveWorkers Workers { get; } = new(options.Duration);
 
     public int Leased => _leased.Count;
 
@@ -21,38 +24,33 @@ internal sealed class LeaseTable
     public int Queued => _known.Count - _leased.Count;
 
     /// <summary>What is leased, oldest lease first.</summary>
-    public IEnumerable<Standing> InWork() => _leased.Select(l => l.Value.Stand());
+    public IEnumerable<OfferedUnit> InWork() => _leased.Values;
 
-    /// <summary>What waits of all jobs, in the order in which each job's units will be leased.</summary>
-    public IEnumerable<Standing> Waiting() => _turns.SelectMany(turn => _queues[turn]).Where(entry => !entry.IsDropped).Select(entry => entry.Stand());
+    /// <inheritdoc cref="WaitingUnits"/>
+    public WaitingUnits Waiting => _waiting;
+
+    public int HeldBy(string worker) => _held.GetValueOrDefault(worker)?.Count ?? 0;
 
     /// <returns>Null where the lease has ended or belongs to another worker.</returns>
-    public UnitOffer? Find(string worker, Epoch epoch) => _leased.TryGetValue(epoch, out var entry) && entry.Worker == worker ? entry.Offer : null;
+    public UnitOffer? Find(string worker, Epoch epoch) => _leased.TryGetValue(epoch, out var unit) && unit.Worker == worker ? unit.Offer : null;
 
-    /// <returns>False where the same unit is offered or leased already.</returns>
-    public bool Offer(UnitOffer offer, TimeSpan now)
+    /// <returns>Where it waits; null where the same unit is offered or leased already.</returns>
+    public Lane? Offer(UnitOffer offer, TimeSpan now)
     {
         var place = (offer.Owner, offer.Unit.Id);
         if (_known.TryGetValue(place, out var known))
         {
             if (known.Offer.Unit.Key == offer.Unit.Key)
-                return false;
+                return null;
             Drop(known);
         }
 
-        var entry = new Entry(offer) { Since = now };
-        _known[place] = entry;
+        var unit = new OfferedUnit(offer, ++_offers, now);
+        _known[place] = unit;
         if (!_byOwner.TryGetValue(offer.Owner, out var units))
             _byOwner[offer.Owner] = units = [];
         units.Add(offer.Unit.Id);
-        if (!_queues.TryGetValue(JobOf(offer), out var queue))
-        {
-            _queues[JobOf(offer)] = queue = [];
-            _turns.AddLast(JobOf(offer));
-        }
-
-        queue.Enqueue(entry);
-        return true;
+        return _waiting.Add(unit);
     }
 
     public void Withdraw(UnitOwner owner)
@@ -61,104 +59,99 @@ internal sealed class LeaseTable
             Drop(_known[(owner, unit)]);
     }
 
-    /// <summary>Leases the next unit that a worker of these profiles may run.</summary>
-    /// <param name="waited">Since it was offered.</param>
+    /// <summary>A worker asks: it is alive, and this is what it could take.</summary>
+    public void Ask(LeaseRequest request, TimeSpan now) => Workers.Asked(request, HeldBy(request.Worker) == 0, now);
+
+    /// <summary>Leases the next unit that a worker may run.</summary>
     /// <returns>Null where there is none.</returns>
-    public UnitOffer? Take(string worker, IReadOnlyList<string> profiles, Epoch epoch, TimeSpan now, TimeSpan until, out TimeSpan waited)
+    public OfferedUnit? Take(LeaseRequest request, Epoch epoch, TimeSpan now)
     {
-        for (var turn = _turns.First; turn is not null;)
-        {
-            var next = turn.Next;
-            var queue = _queues[turn.Value];
-            while (queue.TryPeek(out var stale) && stale.IsDropped)
-                queue.Dequeue();
-            if (queue.Count == 0)
-            {
-                _queues.Remove(turn.Value);
-                _turns.Remove(turn);
-            }
-            else if (profiles.Contains(queue.Peek().Offer.Unit.Profile))
-            {
-                // A job is pinned to one profile, so its first unit speaks for all.
-                _turns.Remove(turn);
-                _turns.AddLast(turn);
-                var entry = queue.Dequeue();
-                waited = now - entry.Since;
-                (entry.Worker, entry.Epoch, entry.Until, entry.Since) = (worker, epoch, until, now);
-                _leased[epoch] = entry;
-                return entry.Offer;
-            }
+        if (_waiting.Take(request, Workers, now - options.Patience) is not { } unit)
+            return null;
+        (unit.Worker, unit.Epoch, unit.Until, unit.Since) = (request.Worker, epoch, now + options.Duration, now);
+        _leased[epoch] = unit;
+        _ends.Enqueue(epoch, unit.Until);
+        if (!_held.TryGetValue(request.Worker, out var held))
+            _held[request.Worker] = held = [];
+        held.Add(epoch);
+        return unit;
+    }
 
-            turn = next;
-        }
+    /// <summary>Whether a worker would get a unit of a lane now.</summary>
+    public bool IsFor(LeaseRequest request, Lane lane, TimeSpan now) =>
+        request.Profiles.Contains(lane.Key.Profile, StringComparer.Ordinal)
+        && lane.Admits(request.Worker, MemoryClass.OfFree(request.FreeBytes), Workers, now - options.Patience);
 
-        waited = default;
-        return null;
+    /// <summary>A worker renews its leases.</summary>
+    public void Beat(string worker, TimeSpan now)
+    {
+        Workers.Heard(worker, now);
+        _lostSome.Remove(worker);
     }
 
     /// <returns>False where the lease has ended or belongs to another worker.</returns>
-    public bool Renew(string worker, Epoch epoch, double fraction, TimeSpan until)
+    public bool Renew(string worker, Epoch epoch, double fraction, TimeSpan now)
     {
-        if (!_leased.TryGetValue(epoch, out var entry) || entry.Worker != worker)
+        if (!_leased.TryGetValue(epoch, out var unit) || unit.Worker != worker)
             return false;
-        (entry.Until, entry.Fraction) = (until, fraction);
+        (unit.Until, unit.Fraction) = (now + options.Duration, fraction);
         return true;
     }
 
     /// <summary>Ends a lease.</summary>
     /// <returns>Null where it has ended already.</returns>
-    public Standing? End(Epoch epoch)
+    public OfferedUnit? End(Epoch epoch)
     {
-        if (!_leased.TryGetValue(epoch, out var entry))
+        if (!_leased.TryGetValue(epoch, out var unit))
             return null;
-        Drop(entry);
-        return entry.Stand();
+        Drop(unit);
+        return unit;
     }
 
     /// <summary>Ends all leases that were not renewed in time, oldest first.</summary>
-    public IReadOnlyList<Standing> Expire(TimeSpan now)
+    public IReadOnlyList<Expired> Expire(TimeSpan now)
     {
-        Standing[] expired = [.. _leased.Where(l => l.Value.Until <= now).Select(l => l.Value.Stand())];
-        foreach (var lease in expired)
-            End(lease.Epoch);
+        // Whoever slept itself cannot say that others were silent.
+        var slept = now - _looked >= options.Duration / 2;
+        _looked = now;
+        var over = new List<OfferedUnit>();
+        while (_ends.TryPeek(out var epoch, out var end) && end <= now)
+        {
+            _ends.Dequeue();
+            if (!_leased.TryGetValue(epoch, out var unit))
+                continue;
+            if (unit.Until > now)
+                _ends.Enqueue(epoch, unit.Until);
+            else
+                over.Add(unit);
+        }
+
+        Expired[] expired = [.. over.OrderBy(u => u.Epoch).Select(u => new Expired(u, IsCrash: !slept && IsAlone(u.Worker!, now)))];
+        foreach (var (unit, _) in expired)
+        {
+            _lostSome.Add(unit.Worker!);
+            Drop(unit);
+        }
+
         return expired;
     }
 
-    private void Drop(Entry entry)
+    /// <summary>The worker fell silent, and this lease is all that it had.</summary>
+    private bool IsAlone(string worker, TimeSpan now) => Workers.IsSilent(worker, now) && HeldBy(worker) == 1 && !_lostSome.Contains(worker);
+
+    private void Drop(OfferedUnit unit)
     {
-        entry.IsDropped = true;
-        _known.Remove((entry.Offer.Owner, entry.Offer.Unit.Id));
-        if (_byOwner.TryGetValue(entry.Offer.Owner, out var units) && units.Remove(entry.Offer.Unit.Id) && units.Count == 0)
-            _byOwner.Remove(entry.Offer.Owner);
-        if (entry.Worker is not null)
-            _leased.Remove(entry.Epoch);
+        _known.Remove((unit.Offer.Owner, unit.Offer.Unit.Id));
+        if (_byOwner.TryGetValue(unit.Offer.Owner, out var units) && units.Remove(unit.Offer.Unit.Id) && units.Count == 0)
+            _byOwner.Remove(unit.Offer.Owner);
+        if (unit.Queue is not null)
+            _waiting.Drop(unit);
+        if (unit.Worker is not { } worker || !_leased.Remove(unit.Epoch))
+            return;
+        if (_held.TryGetValue(worker, out var held) && held.Remove(unit.Epoch) && held.Count == 0)
+            _held.Remove(worker);
     }
 
-    /// <summary>Tenants may have equal jobs.</summary>
-    private static string JobOf(UnitOffer offer) => $"{offer.Tenant}/{offer.Job}";
-
-    /// <param name="Worker">Null while it waits; the rest says nothing then.</param>
-    /// <param name="Since">When it was leased; while it waits, when it was offered.</param>
-    public readonly record struct Standing(UnitOffer Offer, string? Worker, Epoch Epoch, double Fraction, TimeSpan Since);
-
-    private sealed class Entry(UnitOffer offer)
-    {
-        public UnitOffer Offer { get; } = offer;
-
-        /// <summary>Still in a queue, to be passed over.</summary>
-        public bool IsDropped { get; set; }
-
-        /// <summary>Null while it waits.</summary>
-        public string? Worker { get; set; }
-
-        public Epoch Epoch { get; set; }
-
-        public TimeSpan Until { get; set; }
-
-        public TimeSpan Since { get; set; }
-
-        public double Fraction { get; set; }
-
-        public Standing Stand() => new(Offer, Worker, Epoch, Fraction, Since);
-    }
+    /// <param name="IsCrash">See <see cref="AttemptEnd.IsCrash"/>.</param>
+    public readonly record struct Expired(OfferedUnit Unit, bool IsCrash);
 }

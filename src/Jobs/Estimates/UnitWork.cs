@@ -78,7 +78,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     private UnitWork Gram(GramSpec spec)
     {
         var layers = spec.Layers.Select(layer => plan.Layers[layer.Index]).ToList();
-        var sums = layers.Sum(layer => HessianBytes(layer.Shape));
+        var sums = layers.Sum(layer => UnitMemory.HessianBytes(layer.Shape));
         var unrolled = layers.Max(layer => (double)layer.Positions * layer.Shape.Groups * layer.Shape.Columns);
         var batches = Math.Ceiling((double)spec.Count / spec.Batch);
         // Products leave the runtime in float and are added up in double.
@@ -90,16 +90,16 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
 
     private UnitWork Hessian(LayerShape shape)
     {
-        var hessian = HessianBytes(shape);
+        var hessian = UnitMemory.HessianBytes(shape);
         var weights = (double)shape.Rows * shape.Columns * Float;
-        return new UnitWork((plan.Settings.CalibrationShards.Count + 2) * hessian / Double / Streaming, 4 * hessian + 3 * weights, hessian, weights, 2);
+        return new UnitWork((plan.Settings.CalibrationShards.Count + 2) * hessian / Double / Streaming, UnitMemory.Hessian(shape), hessian, weights, 2);
     }
 
     private UnitWork Inverse(InverseSpec spec)
     {
         var cube = (double)spec.Groups * spec.Columns * spec.Columns * spec.Columns;
         var inverse = (double)spec.Groups * spec.Columns * spec.Columns * Double;
-        return new UnitWork(cube / _speed.Inversions + 4 * inverse / Double / Streaming, 6 * inverse, inverse, 0, 1);
+        return new UnitWork(cube / _speed.Inversions + 4 * inverse / Double / Streaming, UnitMemory.Inverse(spec), inverse, 0, 1);
     }
 
     private UnitWork Rows(RowsSpec spec, string id)
@@ -112,10 +112,9 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         // Loss of the result and of the all-zero row on the undamped Hessian, and the proof of the elimination.
         var row = 5 * columns * columns / Streaming;
         row += spec.Phase == RowsPhase.Finish ? FinishRow(layer, id, columns) : Solve(spec, columns, kept);
-        var hessian = HessianBytes(shape);
+        var hessian = UnitMemory.HessianBytes(shape);
         var seconds = spec.Rows * row + 2 * hessian / Double / Streaming;
-        var memory = 4 * hessian + 8 * columns * columns * Double + 6.0 * spec.Rows * columns * Double;
-        return new UnitWork(seconds, memory, 0, RowsBytes(spec), RowsBlobs(spec));
+        return new UnitWork(seconds, UnitMemory.Rows(spec), 0, RowsBytes(spec), RowsBlobs(spec));
     }
 
     private double Solve(RowsSpec spec, double columns, double kept)
@@ -157,7 +156,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     private static UnitWork Select(SelectSpec spec)
     {
         var losses = (double)spec.Layer.Rows * spec.Layer.Columns / spec.Unit;
-        return new UnitWork(losses * Math.Log2(losses + 2) / Streaming, 4 * losses * Double, 0, spec.Layer.Rows * sizeof(int), 1);
+        return new UnitWork(losses * Math.Log2(losses + 2) / Streaming, UnitMemory.Select(spec), 0, spec.Layer.Rows * sizeof(int), 1);
     }
 
     private UnitWork Assemble(AssembleSpec spec)
@@ -212,8 +211,6 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         OutputBytes(layer) + (double)layer.Positions * layer.Shape.Columns / layer.Shape.KernelPositions * layer.Shape.Groups * Float;
 
     private static double OutputBytes(LayerPlan layer) => (double)layer.Positions * layer.Shape.Rows * Float;
-
-    private static double HessianBytes(LayerShape shape) => (double)shape.Groups * shape.Columns * shape.Columns * Double;
 
     /// <summary>Weights that earlier steps leave.</summary>
     private static double Density(LayerPlan layer) => layer.Steps.Aggregate(1.0, (density, step) => step.Step switch

@@ -19,8 +19,8 @@ public abstract record PipelineEvent
     /// <summary>A commit record for the unit exists, ours or another's.</summary>
     public sealed record Committed(UnitPlace Unit) : PipelineEvent;
 
-    /// <param name="Failed">Failed attempts of the unit, this one included; unchanged where the attempt was only handed back.</param>
-    public sealed record AttemptFailed(UnitPlace Unit, OutcomeKind Kind, Failure Failure, int Failed) : PipelineEvent;
+    /// <param name="Counts">Failed attempts of the unit, this one included; says nothing where the attempt was only handed back.</param>
+    public sealed record AttemptFailed(UnitPlace Unit, OutcomeKind Kind, Failure Failure, AttemptCounts Counts) : PipelineEvent;
 
     /// <summary>The wait before another attempt is over.</summary>
     public sealed record Rested(UnitPlace Unit) : PipelineEvent;

@@ -62,7 +62,7 @@ public static class PipelineMachine
     {
         if (e.Kind == OutcomeKind.Cancelled)
             return new PipelineStep(state, [new PipelineEffect.Offer(e.Unit)]);
-        var decision = state.Retry.Decide(e.Failure, e.Failed);
+        var decision = state.Retry.Decide(e.Failure, e.Counts);
         return decision.Quarantine
             ? GiveUp(state, e.Unit, e.Failure)
             : new PipelineStep(Set(state, e.Unit, OpenPhase.Resting), [new PipelineEffect.Rest(e.Unit, decision.Delay)]);

@@ -79,7 +79,7 @@ public sealed class PipelineMachineTests
     {
         var script = Offered();
 
-        script.Feed(new PipelineEvent.AttemptFailed(new UnitPlace(0, 0), OutcomeKind.Cancelled, s_passing, 0));
+        script.Feed(new PipelineEvent.AttemptFailed(new UnitPlace(0, 0), OutcomeKind.Cancelled, s_passing, default));
 
         Assert.Equal("Offer 0.0", script.Take());
     }
@@ -145,7 +145,7 @@ public sealed class PipelineMachineTests
         {
             var random = new Random(seed);
             var stages = Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(0, 6)).ToArray();
-            var state = PipelineState.Create(stages, s_retry with { MaxAttempts = int.MaxValue }) with { Window = random.Next(1, 4) };
+            var state = PipelineState.Create(stages, s_retry with { MaxLosses = int.MaxValue }) with { Window = random.Next(1, 4) };
             var pending = new List<PipelineEvent> { new PipelineEvent.Begun() };
             var done = new HashSet<UnitPlace>();
             while (pending.Count > 0)
@@ -184,7 +184,7 @@ public sealed class PipelineMachineTests
     {
         PipelineEffect.LookUp e => [new PipelineEvent.LookedUp(e.Unit, random.Next(2) == 0)],
         PipelineEffect.Offer e => random.Next(3) == 0
-            ? [new PipelineEvent.AttemptFailed(e.Unit, OutcomeKind.Lost, s_passing, 1), new PipelineEvent.Rested(e.Unit)]
+            ? [new PipelineEvent.AttemptFailed(e.Unit, OutcomeKind.Lost, s_passing, new AttemptCounts(0, 0, 0, 1, false)), new PipelineEvent.Rested(e.Unit)]
             : [new PipelineEvent.Committed(e.Unit)],
         PipelineEffect.Rest e => [new PipelineEvent.Rested(e.Unit)],
         _ => [],
@@ -203,7 +203,7 @@ public sealed class PipelineMachineTests
     private static PipelineEvent.LookedUp LookedUp(int stage, int index, bool found) => new(new UnitPlace(stage, index), found);
 
     private static PipelineEvent.AttemptFailed Failed(int times) =>
-        new(new UnitPlace(0, 0), OutcomeKind.WorkloadFailed, s_passing, times);
+        new(new UnitPlace(0, 0), OutcomeKind.WorkloadFailed, s_passing, new AttemptCounts(times, 0, 0, 0, false));
 
     private sealed class Script(params int[] stages)
     {
