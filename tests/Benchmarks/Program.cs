@@ -2,6 +2,7 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Orchestrator.Benchmarks.Cluster;
 using Orchestrator.Benchmarks.Numerics;
 using Orchestrator.Benchmarks.Solvers;
 using Orchestrator.Benchmarks.Stores;
@@ -9,6 +10,12 @@ using Orchestrator.Benchmarks.Stores;
 if (args is ["million-units", .. var rest])
 {
     await MillionUnits.RunAsync(rest);
+    return;
+}
+
+if (args is ["cluster-throughput", .. var cluster])
+{
+    await ClusterThroughput.RunAsync(cluster);
     return;
 }
 

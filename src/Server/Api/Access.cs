@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Orchestrator.Server.Keys;
 
 namespace Orchestrator.Server.Api;
@@ -37,8 +38,9 @@ internal sealed class AccessGate(RequestDelegate next, ApiParts parts)
         if (access is { IsOpen: true })
             return next(http);
         var caller = Identify(http, access);
-        if (http.GetEndpoint() is null)
-            throw new RefusedException(Refusal.NotFound, "no-such-path", http.Request.Path, "The server serves no such path.", "See /openapi/v1.json.");
+        // Also what routing itself answers, to another method or another type of content.
+        if (http.GetEndpoint() is not RouteEndpoint)
+            throw new RefusedException(Refusal.NotFound, "no-such-path", http.Request.Path, $"The server serves no such path by {http.Request.Method} with such content.", "See /openapi/v1.json.");
         if (access is null || (access.Role is { } role && caller.Role != role))
             throw new RefusedException(Refusal.Forbidden, "wrong-role", http.Request.Path, $"The key is a {caller.Role.ToString().ToLowerInvariant()}'s.", "Use a key of the other role.");
         http.Items[CallerItem] = caller;

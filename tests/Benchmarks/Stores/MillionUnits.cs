@@ -56,7 +56,7 @@ internal static class MillionUnits
         Tell(verb, clock.Elapsed, folder);
     }
 
-    private static JobPlan MakePlan(int units, int layers)
+    internal static JobPlan MakePlan(int units, int layers)
     {
         var plan = SampleJobs.Plan(new ObqStep(4));
         var pattern = plan.Layers[0];
@@ -116,7 +116,7 @@ internal static class MillionUnits
         }
     }
 
-    private static List<UnitOutput> Outputs(Lease lease) =>
+    internal static List<UnitOutput> Outputs(Lease lease) =>
         [.. EchoOutputs.Roles(lease.Unit).Select(role => new UnitOutput(role, new BlobRef(
             BlobNames.Output(lease.OutputPrefix, role), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lease.Unit.Key + role))), 64)))];
 

@@ -2,6 +2,8 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Embedded;
@@ -57,6 +59,10 @@ internal sealed class TestServer : IAsyncDisposable
         await job.ReadAsync(null, token);
         return new StoredResult(job.Model, job.ModelData, job.Summarize(), job.Units, job.Fold ?? "");
     };
+
+    public IReadOnlyList<(string Method, string Path, Access? Access)> Endpoints() =>
+        [.. _host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>().SelectMany(e =>
+            e.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods.Select(method => (method, $"/{e.RoutePattern.RawText!.TrimStart('/')}", e.Metadata.GetMetadata<Access>())))];
 
     public HttpClient Client(string? key = null)
     {
@@ -117,6 +123,12 @@ internal static class TestJob
     {
         foreach (var content in s_sources)
             (await client.PutAsync($"{Routes.Inputs}/{Digest(content)}", new ByteArrayContent(content))).EnsureSuccessStatusCode();
+    }
+
+    public static async Task ImportSourcesAsync(IBlobStore store, string tenant = "local")
+    {
+        foreach (var content in s_sources)
+            await new TensorBlobs(store).ImportAsync(tenant, Digest(content), content.Length, () => new MemoryStream(content), CancellationToken.None);
     }
 
     public static async Task<JobView> SubmitAsync(HttpClient client, JobPlan? plan = null, bool fresh = false)

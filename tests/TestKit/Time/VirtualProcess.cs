@@ -6,11 +6,20 @@ public sealed class VirtualProcess(double rate = 1) : TaskScheduler
 {
     private readonly Queue<Task> _ready = [];
     private TimeSpan _missed;
+    private bool _isPaused;
 
     public ManualClock Clock { get; } = new();
 
-    /// <summary>Nothing of it runs and no timer of it fires; the time passes all the same.</summary>
-    public bool IsPaused { get; set; }
+    /// <summary>Nothing of it runs and no timer of it fires; the time passes all the same, and whatever runs next finds it passed.</summary>
+    public bool IsPaused
+    {
+        get => _isPaused;
+        set
+        {
+            _isPaused = value;
+            Advance(TimeSpan.Zero);
+        }
+    }
 
     public override int MaximumConcurrencyLevel => 1;
 

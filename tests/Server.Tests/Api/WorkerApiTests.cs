@@ -1,0 +1,124 @@
+using System.Net;
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Server.Protocol;
+using Orchestrator.TestKit.Jobs;
+
+namespace Orchestrator.Server.Tests.Api;
+
+public sealed class WorkerApiTests
+{
+    private static readonly LeaseRequest s_request = new("w", [SampleJobs.Profile], 1);
+    private static readonly WorkerRegistration s_registration = new("w", 1, [SampleJobs.Profile], [new WorkerDevice("cpu", "test", null)], "1");
+
+    private readonly MemoryBlobStore _store = new();
+
+    [Fact]
+    public async Task A_worker_that_is_not_known_registers_first()
+    {
+        await using var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+
+        Assert.Equal("worker-unknown", (await TestJob.RefusedAsync(await client.SendJsonAsync(Routes.Lease, s_request), HttpStatusCode.NotFound)).Code);
+        Assert.Equal("worker-unknown", (await TestJob.RefusedAsync(await client.SendJsonAsync(Routes.Heartbeat, new Heartbeat("w", [])), HttpStatusCode.NotFound)).Code);
+        var terms = await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+
+        Assert.Equal("shared", terms.Store);
+        Assert.Equal(("w", "available"), (await client.GetAsync<WorkerView[]>(Routes.Workers)).Select(w => (w.Name, w.State)).Single());
+    }
+
+    [Fact]
+    public async Task A_lease_is_renewed_completed_once_and_refused_the_second_time()
+    {
+        await using var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+        await TestJob.SubmitAsync(client);
+
+        var lease = Assert.Single(await client.PostAsync<Lease[]>(Routes.Lease, s_request));
+        Assert.Equal([lease.Epoch], await client.PostAsync<Epoch[]>(Routes.Heartbeat, new Heartbeat("w", [new AttemptProgress(lease.Epoch, 0.5)])));
+        var described = await client.GetAsync<JobDescription>(Routes.Job(TestJob.Id));
+        Assert.Equal(("w", 0.5, lease.Unit.Id), described.Leases.Select(l => (l.Worker, l.Fraction, l.Unit)).Single());
+        Assert.Equal("busy", (await client.GetAsync<WorkerView[]>(Routes.Workers)).Single().State);
+        var handedBack = new Completion("w", lease.Epoch, Outcome.Cancelled("enough"));
+
+        Assert.True(await client.PostAsync<bool>(Routes.Complete, handedBack));
+        Assert.False(await client.PostAsync<bool>(Routes.Complete, handedBack));
+        Assert.Empty(await client.PostAsync<Epoch[]>(Routes.Heartbeat, new Heartbeat("w", [new AttemptProgress(lease.Epoch, 0.5)])));
+    }
+
+    [Fact]
+    public async Task Grants_are_for_the_lease_s_own_inputs_and_outputs_only()
+    {
+        await using var server = await TestServer.StartAsync(_store, change: parts => parts with
+        {
+            Grants = (reads, creates, _) => Task.FromResult<IReadOnlyList<BlobGrant>>([.. reads.Concat(creates).Select(name => new BlobGrant(name, new Uri($"https://store.test/{name}?sig"), DateTimeOffset.UnixEpoch))]),
+        });
+        using var client = await server.ActiveAsync();
+        Assert.Equal("grants", (await client.PostAsync<WorkerTerms>(Routes.Register, s_registration)).Store);
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration with { Worker = "other" });
+        await TestJob.SubmitAsync(client);
+        var lease = Assert.Single(await client.PostAsync<Lease[]>(Routes.Lease, s_request));
+        string[] inputs = [.. lease.Unit.Inputs.Select(i => i.Blob.Name)];
+        var output = BlobNames.Output(lease.OutputPrefix, "gram/0");
+
+        var grants = await client.PostAsync<BlobGrant[]>(Routes.Grants, new GrantRequest("w", lease.Epoch, inputs, [output]));
+
+        Assert.Equal([.. inputs, output], grants.Select(g => g.Name));
+        await RefusedAsync(new GrantRequest("w", lease.Epoch, ["local/inputs/" + new string('f', 64)], []), HttpStatusCode.Forbidden, "not-granted");
+        await RefusedAsync(new GrantRequest("w", lease.Epoch, [], [lease.OutputPrefix + "x/gram"]), HttpStatusCode.Forbidden, "not-granted");
+        await RefusedAsync(new GrantRequest("w", lease.Epoch, [], [lease.OutputPrefix + "/../../gram"]), HttpStatusCode.Forbidden, "not-granted");
+        await RefusedAsync(new GrantRequest("other", lease.Epoch, inputs, []), HttpStatusCode.Conflict, "lease-ended");
+        await client.PostAsync<bool>(Routes.Complete, new Completion("w", lease.Epoch, Outcome.Cancelled("enough")));
+        await RefusedAsync(new GrantRequest("w", lease.Epoch, inputs, []), HttpStatusCode.Conflict, "lease-ended");
+
+        async Task RefusedAsync(GrantRequest request, HttpStatusCode status, string code) =>
+            Assert.Equal(code, (await TestJob.RefusedAsync(await client.SendJsonAsync(Routes.Grants, request), status)).Code);
+    }
+
+    [Fact]
+    public async Task A_store_that_gives_no_grants_says_so()
+    {
+        await using var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+
+        Assert.Equal("store-shared", (await TestJob.RefusedAsync(await client.SendJsonAsync(Routes.Grants, new GrantRequest("w", new Epoch(1, 1), [], [])), HttpStatusCode.NotImplemented)).Code);
+    }
+
+    [Fact]
+    public async Task A_request_for_units_ends_when_the_server_stops()
+    {
+        var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+        var waiting = client.SendJsonAsync(Routes.Lease, s_request);
+
+        await server.DisposeAsync();
+
+        try
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await waiting.WaitAsync(TimeSpan.FromSeconds(10))).StatusCode);
+        }
+        catch (HttpRequestException)
+        {
+            // The connection went before the answer did: the worker asks the next server all the same.
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_that_drains_is_listed_as_such_until_it_registers_again()
+    {
+        await using var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+
+        Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync($"{Routes.Register}/w")).StatusCode);
+        Assert.Equal("draining", (await client.GetAsync<WorkerView[]>(Routes.Workers)).Single().State);
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+        Assert.Equal("available", (await client.GetAsync<WorkerView[]>(Routes.Workers)).Single().State);
+    }
+}
