@@ -25,6 +25,14 @@ if (args is ["kept-rows", .. var kept])
     return;
 }
 
+#if ORLEANS
+if (args is ["silo-throughput", .. var silos])
+{
+    await Orchestrator.Benchmarks.Silos.SiloThroughput.RunAsync(silos);
+    return;
+}
+#endif
+
 // In process: the project BenchmarkDotNet would generate knows nothing of our build settings.
 var config = DefaultConfig.Instance
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))

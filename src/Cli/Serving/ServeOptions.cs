@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Orchestrator.Cli.Serving;
 
 /// <summary>What <c>orc serve</c> was asked for.</summary>
@@ -15,7 +17,16 @@ internal sealed record ServeOptions
     public string? Keys { get; init; }
 
     public required string Name { get; init; }
+
+    /// <summary>Null where the active server alone has the grains.</summary>
+    public ClusterOptions? Cluster { get; init; }
 }
+
+/// <summary>How servers are one cluster of Orleans silos.</summary>
+/// <param name="Silo">Where the other silos reach this one.</param>
+/// <param name="First">The first silo of a cluster on this machine; null where this is it, or where there is a database.</param>
+/// <param name="DatabaseFile">Holds the connection string of the PostgreSQL database; null for a cluster on this machine.</param>
+internal sealed record ClusterOptions(IPEndPoint Silo, IPEndPoint? First, string? DatabaseFile);
 
 /// <summary>What <c>orc serve --json</c> prints when it ends.</summary>
 /// <param name="Term">Of its last tenure, or of the server that was active last.</param>

@@ -1,7 +1,6 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Verbs;
-using Orchestrator.Embedded;
 using Orchestrator.Grains.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Server.Api;
@@ -25,8 +24,13 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
         if (options.Address is null && options.Listen.Host is "0.0.0.0" or "[::]" or "*" or "+")
             throw new InputException("address-missing", "--listen", $"'{options.Listen}' does not tell others where this server is.", "Give --address with the URL that clients, workers and the other servers reach it under.");
         var keys = options.Keys is { } file ? ReadKeys(file) : null;
+        if (options.Cluster is { } asked)
+            SiloGrains.Check(asked);
         var store = OpenStore();
-        var node = new ServerNode(ServerNodeOptions.Default, Parts(store, new ServerIdentity(options.Name, options.Address ?? options.Listen, Guid.NewGuid().ToString("N"))));
+        await using var grains = options.Cluster is { } cluster
+            ? await SiloGrains.StartAsync(store, cluster, _clock, Say, interruption)
+            : new EmbeddedGrains(store, _clock);
+        var node = new ServerNode(ServerNodeOptions.Default, Parts(store, grains, new ServerIdentity(options.Name, options.Address ?? options.Listen, Guid.NewGuid().ToString("N"))));
         await using var api = ApiHost.Create(Parts(node, store, keys, interruption), options.Listen);
         try
         {
@@ -38,16 +42,28 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
         }
 
         Say("listening", $"on {api.Address} {(keys is null ? "without keys, for this machine only" : "for whoever has a key")}");
-        await node.RunAsync(interruption);
+        await RunAsync(node, grains, interruption);
         context.WriteResult(new ServeResult(options.Name, node.Identity.Address, node.Head?.Term ?? 0, _clock.GetElapsedTime(started).TotalSeconds));
         return ExitCodes.Success;
     }
 
-    private ServerNodeParts Parts(IBlobStore store, ServerIdentity identity) => new(
+    private static async Task RunAsync(ServerNode node, IServedGrains grains, CancellationToken interruption)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(interruption);
+        var running = node.RunAsync(over.Token);
+        var isFaulted = await Task.WhenAny(running, grains.Fault) == grains.Fault;
+        if (isFaulted)
+            await over.CancelAsync();
+        await running;
+        if (isFaulted)
+            throw new IOException($"The server has left its cluster and has to be started anew: {(await grains.Fault).Message}");
+    }
+
+    private ServerNodeParts Parts(IBlobStore store, IServedGrains grains, ServerIdentity identity) => new(
         identity,
         store,
         _clock,
-        _ => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster }, _clock),
+        grains.Coordinator,
         FoldOf(store),
         notice =>
         {

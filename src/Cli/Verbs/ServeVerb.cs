@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using Orchestrator.Cli.Serving;
 using Orchestrator.Jobs;
 using Orchestrator.Server.Keys;
@@ -10,12 +11,17 @@ namespace Orchestrator.Cli.Verbs;
 internal sealed class ServeVerb
 {
     private const string DefaultListen = "http://127.0.0.1:7070";
+    private const string DefaultSilo = "127.0.0.1:11111";
 
     private readonly Option<string?> _store = new("--store") { Description = "The store that all servers of the cluster share", HelpName = "URI" };
     private readonly Option<string> _listen = new("--listen") { Description = "Where to listen; without --keys on loopback only", HelpName = "URL", DefaultValueFactory = _ => DefaultListen };
     private readonly Option<string?> _address = new("--address") { Description = "Where others reach this server; default what it listens on", HelpName = "URL" };
     private readonly Option<string?> _keys = new("--keys") { Description = "File of lines 'worker NAME KEY-SHA256' and 'tenant NAME KEY-SHA256'", HelpName = "FILE" };
     private readonly Option<string> _name = new("--name") { Description = "What people call this server; default the machine's name", HelpName = "N", DefaultValueFactory = _ => Environment.MachineName };
+    private readonly Option<string?> _cluster = new("--cluster") { Description = "Share the grains among all servers as Orleans silos: on this machine, or found by a database. Default: the active server has them", HelpName = "localhost|postgres" };
+    private readonly Option<string?> _databaseFile = new("--database-file") { Description = "File with the connection string of the PostgreSQL database, for --cluster postgres", HelpName = "FILE" };
+    private readonly Option<string> _silo = new("--silo") { Description = "Where other servers reach the silo of this one; never a network that others than the servers reach", HelpName = "IP:PORT", DefaultValueFactory = _ => DefaultSilo };
+    private readonly Option<string?> _firstSilo = new("--first-silo") { Description = "The silo of the first server, for further ones with --cluster localhost", HelpName = "IP:PORT" };
     private readonly Option<string?> _newKey = new("--new-key") { Description = "Print a new key and its line for the file of keys, and stop: tenant:NAME or worker:NAME", HelpName = "ROLE:NAME" };
 
     private ServeVerb()
@@ -28,9 +34,11 @@ internal sealed class ServeVerb
         var verb = new VerbCommand("serve", "Serve a cluster: the API for jobs and workers. Start it on several machines: one is active, the others take over.",
             "orc serve --store /mnt/shared/store",
             "orc serve --new-key tenant:vision",
-            "orc serve --store /mnt/shared/store --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070 --keys keys.txt")
+            "orc serve --store /mnt/shared/store --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070 --keys keys.txt",
+            "orc serve --store /mnt/shared/store --cluster postgres --database-file database.txt --silo 10.0.0.4:11111 --listen http://10.0.0.4:7070 --keys keys.txt")
         {
-            options._store, options._listen, options._address, options._keys, options._name, options._newKey,
+            options._store, options._listen, options._address, options._keys, options._name,
+            options._cluster, options._databaseFile, options._silo, options._firstSilo, options._newKey,
         };
         verb.Validators.Add(result =>
         {
@@ -53,10 +61,29 @@ internal sealed class ServeVerb
                 Address = parsed.GetValue(_address) is { } address ? Url("--address", address) : null,
                 Keys = parsed.GetValue(_keys) is { } file ? context.Surroundings.Resolve(file) : null,
                 Name = parsed.GetValue(_name)!,
+                Cluster = Cluster(parsed, context),
             },
             context);
         return await run.RunAsync(cancellation);
     }
+
+    private ClusterOptions? Cluster(ParseResult parsed, VerbContext context)
+    {
+        var (kind, file, first) = (parsed.GetValue(_cluster), parsed.GetValue(_databaseFile), parsed.GetValue(_firstSilo));
+        if (kind is not (null or "localhost" or "postgres"))
+            throw new InputException("cluster-invalid", "--cluster", $"'{kind}' is neither localhost nor postgres.", "Leave it out for one active server and others that stand by.");
+        if ((kind == "postgres") != file is not null)
+            throw new InputException("cluster-invalid", "--database-file", "--database-file and --cluster postgres go together.", "Give both or neither.");
+        if (first is not null && kind != "localhost")
+            throw new InputException("cluster-invalid", "--first-silo", "--first-silo is for --cluster localhost.", "A database tells silos of each other.");
+        return kind is null ? null : new ClusterOptions(
+            EndPoint("--silo", parsed.GetValue(_silo)!), first is null ? null : EndPoint("--first-silo", first), file is null ? null : context.Surroundings.Resolve(file));
+    }
+
+    private static IPEndPoint EndPoint(string option, string text) =>
+        IPEndPoint.TryParse(text, out var point) && point.Port > 0
+            ? point
+            : throw new InputException("address-invalid", option, $"'{text}' is no IP address with a port.", $"For example {DefaultSilo}.");
 
     private static int PrintKey(string asked, VerbContext context)
     {

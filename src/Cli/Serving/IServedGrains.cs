@@ -1,0 +1,26 @@
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Embedded;
+using Orchestrator.Grains.Abstractions;
+
+namespace Orchestrator.Cli.Serving;
+
+/// <summary>The grains behind a server: of its own, or shared with others.</summary>
+internal interface IServedGrains : IAsyncDisposable
+{
+    /// <summary>The coordinator of a term, for whoever is active then.</summary>
+    public ICoordinator Coordinator(long term);
+
+    /// <summary>Completes when this process has to be started anew.</summary>
+    public Task<Exception> Fault { get; }
+}
+
+/// <summary>The active server has all grains, in its process; they end with its term.</summary>
+internal sealed class EmbeddedGrains(IBlobStore store, TimeProvider clock) : IServedGrains
+{
+    public Task<Exception> Fault { get; } = new TaskCompletionSource<Exception>().Task;
+
+    public ICoordinator Coordinator(long term) => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster }, clock);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
