@@ -27,16 +27,15 @@ internal sealed class AzurePipelines
     private static readonly ResiliencePropertyKey<long> s_started = new("started");
     private static readonly ResiliencePropertyKey<TimeSpan> s_hedgeAfter = new("hedge-after");
 
-    private readonly AzureStoreOptions _options;
+    public AzureStoreOptions Options { get; }
     private readonly RetryBudget _budget;
     private readonly LatencyWindow _reads = new();
 
     public AzurePipelines(AzureStoreOptions options)
     {
-        _options = options;
+        Options = options;
         _budget = new RetryBudget(options.Clock);
-        // Reads and writes go to one service: what either sees counts for both.
-        var attempt = new ResiliencePipelineBuilder { Name = "blob-attempt", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
+        Attempt = new ResiliencePipelineBuilder { Name = "blob-attempt", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
             {
                 FailureRatio = BreakerRatio,
@@ -45,15 +44,14 @@ internal sealed class AzurePipelines
                 BreakDuration = s_breakerPause,
                 ShouldHandle = args => ValueTask.FromResult(IsTransient(args.Outcome.Exception)),
             })
-            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Attempt, args.Context)) })
+            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(Options.Attempt, args.Context)) })
             .Build();
         Write = new ResiliencePipelineBuilder { Name = "blob-write", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
-            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Total, args.Context)) })
+            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(Options.Total, args.Context)) })
             .AddRetry(Patiently(new RetryStrategyOptions()))
-            .AddPipeline(attempt)
             .Build();
         Read = new ResiliencePipelineBuilder<AzureRange?> { Name = "blob-read", TimeProvider = options.Clock, TelemetryListener = options.Instruments?.Resilience }
-            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(_options.Total, args.Context)) })
+            .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(Bound(Options.Total, args.Context)) })
             .AddRetry(Patiently(new RetryStrategyOptions<AzureRange?>()))
             .AddHedging(new HedgingStrategyOptions<AzureRange?>
             {
@@ -62,7 +60,6 @@ internal sealed class AzurePipelines
                 DelayGenerator = args => ValueTask.FromResult(HedgeAfter(args.Context)),
                 ActionGenerator = Hedge,
             })
-            .AddPipeline(attempt)
             .Build();
     }
 
@@ -71,6 +68,9 @@ internal sealed class AzurePipelines
 
     public ResiliencePipeline<AzureRange?> Read { get; }
 
+    /// <summary>Inside of both: reads and writes go to one service, and what either sees counts for both.</summary>
+    public ResiliencePipeline Attempt { get; }
+
     /// <param name="bytes">Sent with the request.</param>
     public async Task<T> CallAsync<T>(long bytes, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {
@@ -78,7 +78,7 @@ internal sealed class AzurePipelines
         var context = Enter(bytes, cancellationToken);
         try
         {
-            return await Write.ExecuteAsync(async c => await call(c.CancellationToken), context);
+            return await Write.ExecuteAsync(outer => Attempt.ExecuteAsync(async inner => await call(inner.CancellationToken), outer), context);
         }
         finally
         {
@@ -94,7 +94,7 @@ internal sealed class AzurePipelines
         var context = Enter(bytes, cancellationToken);
         try
         {
-            return await Read.ExecuteAsync(async c => await TimedAsync(call, c.CancellationToken), context);
+            return await Read.ExecuteAsync(outer => Attempt.ExecuteAsync(async inner => await TimedAsync(call, inner.CancellationToken), outer), context);
         }
         finally
         {
@@ -119,7 +119,7 @@ internal sealed class AzurePipelines
     }
 
     private TimeSpan Bound(TimeSpan least, ResilienceContext context) =>
-        least + _options.PerMebibyte * (context.Properties.GetValue(s_bytes, 0) / (double)(1 << 20));
+        least + Options.PerMebibyte * (context.Properties.GetValue(s_bytes, 0) / (double)(1 << 20));
 
     private RetryStrategyOptions Patiently(RetryStrategyOptions retry)
     {
@@ -129,12 +129,12 @@ internal sealed class AzurePipelines
 
     private RetryStrategyOptions<T> Patiently<T>(RetryStrategyOptions<T> retry)
     {
-        retry.MaxRetryAttempts = _options.Retry.Retries;
+        retry.MaxRetryAttempts = Options.Retry.Retries;
         retry.BackoffType = DelayBackoffType.Exponential;
         retry.UseJitter = true;
-        retry.Delay = _options.Retry.Delay;
-        retry.MaxDelay = _options.Retry.MaxDelay;
-        retry.Randomizer = _options.Random;
+        retry.Delay = Options.Retry.Delay;
+        retry.MaxDelay = Options.Retry.MaxDelay;
+        retry.Randomizer = Options.Random;
         retry.ShouldHandle = args => ValueTask.FromResult(MayRetry(args.Outcome.Exception));
         retry.DelayGenerator = args => ValueTask.FromResult(AskedFor(args.Outcome.Exception));
         return retry;
@@ -148,13 +148,13 @@ internal sealed class AzurePipelines
     {
         if (cause is not RequestFailedException failed || failed.GetRawResponse()?.Headers.TryGetValue("Retry-After", out var text) != true || !uint.TryParse(text, out var seconds))
             return null;
-        var asked = TimeSpan.FromSeconds(Math.Min(seconds, _options.Total.TotalSeconds));
-        return asked + _options.Retry.Delay * _options.Random();
+        var asked = TimeSpan.FromSeconds(Math.Min(seconds, Options.Total.TotalSeconds));
+        return asked + Options.Retry.Delay * Options.Random();
     }
 
     private async Task<AzureRange?> TimedAsync(Func<CancellationToken, Task<AzureRange?>> call, CancellationToken cancellationToken)
     {
-        var start = _options.Clock.GetTimestamp();
+        var start = Options.Clock.GetTimestamp();
         try
         {
             return await call(cancellationToken);
@@ -162,14 +162,14 @@ internal sealed class AzurePipelines
         finally
         {
             // Also where it was given up: leaving slow ones out would make everything look slow.
-            _reads.Add(_options.Clock.GetElapsedTime(start));
+            _reads.Add(Options.Clock.GetElapsedTime(start));
         }
     }
 
     private TimeSpan HedgeAfter(ResilienceContext context)
     {
         var slow = _reads.Slow() is { } usual ? TimeSpan.FromTicks(Math.Max(usual.Ticks, s_soonestHedge.Ticks)) : s_firstHedge;
-        context.Properties.Set(s_started, _options.Clock.GetTimestamp());
+        context.Properties.Set(s_started, Options.Clock.GetTimestamp());
         context.Properties.Set(s_hedgeAfter, slow);
         return slow;
     }
@@ -177,7 +177,7 @@ internal sealed class AzurePipelines
     /// <summary>A second try only beside one that is slow; one that failed is the retry's concern, which waits first.</summary>
     private Func<ValueTask<Outcome<AzureRange?>>>? Hedge(HedgingActionGeneratorArguments<AzureRange?> args)
     {
-        var waited = _options.Clock.GetElapsedTime(args.PrimaryContext.Properties.GetValue(s_started, 0));
+        var waited = Options.Clock.GetElapsedTime(args.PrimaryContext.Properties.GetValue(s_started, 0));
         return waited >= args.PrimaryContext.Properties.GetValue(s_hedgeAfter, s_firstHedge) && _budget.TryWithdraw() ? () => args.Callback(args.ActionContext) : null;
     }
 }
