@@ -11,8 +11,12 @@ public sealed class GrainStateStore(IBlobStore store, string writer)
 {
     internal const int CurrentSchema = 1;
 
-    /// <summary>Beside the state's own members; whoever reads the state passes over it.</summary>
+    /// <summary>Writes that a state remembers: ours is recognised though others have written on top of it.</summary>
+    private const int MostRemembered = 16;
+
+    // Beside the state's own members; whoever reads the state passes over them.
     private const string Write = "write";
+    private const string Earlier = "earlier";
 
     private long _writes;
 
@@ -23,17 +27,18 @@ public sealed class GrainStateStore(IBlobStore store, string writer)
         where T : class
     {
         var name = BlobNames.GrainState(tenant, grain);
-        var (written, state) = (ReadOnlyMemory<byte>.Empty, default(T));
+        var (mark, state) = ("", default(T));
         while (true)
         {
             var blob = await store.ReadAsync(name, cancellationToken);
+            var writes = (blob is null ? null : SealedJson.Read<Writes>(name, blob.Content, CurrentSchema))?.All ?? [];
             // Our own write, whose answer was lost: to change the state once more would count twice.
-            if (state is not null && blob is not null && blob.Content.Span.SequenceEqual(written.Span))
+            if (state is not null && writes.Contains(mark))
                 return state;
             // A damaged state is like none: it only holds what can be counted anew.
             state = change(blob is null ? null : SealedJson.Read<T>(name, blob.Content, CurrentSchema));
-            written = SealedJson.Write(Marked(state), CurrentSchema);
-            if (await store.ReplaceAsync(name, written, blob?.ETag, cancellationToken) is not null)
+            mark = NextMark();
+            if (await store.ReplaceAsync(name, SealedJson.Write(Marked(state, mark, writes), CurrentSchema), blob?.ETag, cancellationToken) is not null)
                 return state;
         }
     }
@@ -53,17 +58,21 @@ public sealed class GrainStateStore(IBlobStore store, string writer)
         where T : class
     {
         var name = BlobNames.GrainState(tenant, grain);
-        var content = SealedJson.Write(Marked(state), CurrentSchema);
+        var content = SealedJson.Write(Marked(state, NextMark(), []), CurrentSchema);
         if (await store.ReplaceAsync(name, content, etag, cancellationToken) is { } written)
             return written;
         // Refused, or our own write whose answer was lost.
         return await store.ReadAsync(name, cancellationToken) is { } blob && blob.Content.Span.SequenceEqual(content) ? blob.ETag : null;
     }
 
-    private JsonNode Marked<T>(T state)
+    private string NextMark() => $"{writer}-{Interlocked.Increment(ref _writes)}";
+
+    private static JsonNode Marked<T>(T state, string mark, IEnumerable<string> earlier)
     {
         var marked = JsonSerializer.SerializeToNode(state, CanonicalJson.Options)!;
-        marked[Write] = $"{writer}-{Interlocked.Increment(ref _writes)}";
+        marked[Write] = mark;
+        if (earlier.Take(MostRemembered).ToArray() is { Length: > 0 } remembered)
+            marked[Earlier] = JsonSerializer.SerializeToNode(remembered, CanonicalJson.Options);
         return marked;
     }
 
@@ -73,5 +82,11 @@ public sealed class GrainStateStore(IBlobStore store, string writer)
     {
         var name = BlobNames.GrainState(tenant, grain);
         return await store.ReadAsync(name, cancellationToken) is { } blob ? SealedJson.Read<T>(name, blob.Content, CurrentSchema) : null;
+    }
+
+    /// <summary>Who wrote a state, the last first.</summary>
+    internal sealed record Writes(string? Write, IReadOnlyList<string>? Earlier)
+    {
+        public IReadOnlyList<string> All => Write is null ? [] : [Write, .. Earlier ?? []];
     }
 }

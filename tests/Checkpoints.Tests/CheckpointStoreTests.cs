@@ -240,6 +240,28 @@ public sealed class CheckpointStoreTests
     }
 
     [Fact]
+    public async Task A_state_whose_writing_was_not_answered_is_changed_once_though_another_process_wrote_on_top()
+    {
+        var (other, replaced) = (new GrainStateStore(_blobs, "other"), 0);
+        var unanswered = new HookedReads(_blobs, async (_, blob) =>
+        {
+            // The first read is of no state; between the write that is lost and the second read another one writes.
+            if (replaced++ == 1)
+                await other.UpdateAsync<Counter>(Tenant, "scheduler", Next, CancellationToken.None);
+            return await _blobs.ReadAsync(BlobNames.GrainState(Tenant, "scheduler"), CancellationToken.None);
+        });
+        var lossy = new FaultyBlobStore(unanswered, (n, operation, _) => operation == "replace" && n == 1 ? StoreFault.LoseAnswer : StoreFault.None);
+        var retrying = new RetryingBlobStore(lossy, new StoreRetryOptions(3, TimeSpan.Zero, TimeSpan.Zero), TimeProvider.System, () => 0.5);
+
+        var ours = await new GrainStateStore(retrying, "writer").UpdateAsync<Counter>(Tenant, "scheduler", Next, CancellationToken.None);
+
+        Assert.Equal(1, ours.Value);
+        Assert.Equal(2, (await other.ReadAsync<Counter>(Tenant, "scheduler", CancellationToken.None))!.Value);
+
+        static Counter Next(Counter? old) => new((old?.Value ?? 0) + 1);
+    }
+
+    [Fact]
     public async Task A_state_whose_writing_was_not_answered_is_changed_once()
     {
         var lost = false;
