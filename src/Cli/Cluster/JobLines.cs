@@ -25,8 +25,8 @@ internal static class JobLines
         foreach (var job in jobs)
         {
             table.AddRow(
-                new Text(job.Id), new Text(Figures.Shorten(job.Name, NameLength)), new Text(State(job), ColorOf(job)), new Text(Figures.Percent(job.Progress)),
-                new Text($"{job.UnitsDone}/{job.UnitsTotal}"), new Text(job is { State: JobState.Running, SecondsLeft: { } left } ? Figures.Duration(left) : Figures.None), new Text(Time(job.Submitted)));
+                new Text(job.Id), new Text(Figures.Shorten(job.Name, NameLength)), new Text(State(job), ColorOf(job)), new Text(job.UnitsTotal > 0 ? Figures.Percent(job.Progress) : Figures.None),
+                new Text(job.UnitsTotal > 0 ? $"{job.UnitsDone}/{job.UnitsTotal}" : Figures.None), new Text(job is { State: JobState.Running, SecondsLeft: { } left } ? Figures.Duration(left) : Figures.None), new Text(Time(job.Submitted)));
         }
 
         console.Write(table);
@@ -44,7 +44,9 @@ internal static class JobLines
         if (job.Reason is { } reason)
             console.MarkupLineInterpolated($"reason   {reason}");
         var reused = job.UnitsReused > 0 ? $", {job.UnitsReused} of them reused" : "";
-        console.MarkupLineInterpolated($"units    {job.UnitsDone} of {job.UnitsTotal}{reused} ({Figures.Percent(job.Progress)} of the work)");
+        var share = job.State == JobState.Ended ? "" : $" ({Figures.Percent(job.Progress)} of the work)";
+        if (job.UnitsTotal > 0)
+            console.MarkupLineInterpolated($"units    {job.UnitsDone} of {job.UnitsTotal}{reused}{share}");
         console.MarkupLineInterpolated($"time     submitted {Time(job.Submitted)}{(job.Ended is { } ended ? $", ended {Time(ended)}" : "")}");
     }
 
