@@ -19,6 +19,12 @@ if (args is ["cluster-throughput", .. var cluster])
     return;
 }
 
+if (args is ["cluster-describe", .. var described])
+{
+    await ClusterDescribe.RunAsync(described);
+    return;
+}
+
 if (args is ["kept-rows", .. var kept])
 {
     await KeptRows.RunAsync(kept);

@@ -1,12 +1,12 @@
 using System.Net;
+using Orchestrator.Cli.Stores;
 
 namespace Orchestrator.Cli.Serving;
 
 /// <summary>What <c>orc serve</c> was asked for.</summary>
 internal sealed record ServeOptions
 {
-    /// <summary>The store's folder or address.</summary>
-    public required string Store { get; init; }
+    public required StoreOpening Store { get; init; }
 
     public required Uri Listen { get; init; }
 

@@ -1,6 +1,8 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Blobs.Azure;
 using Orchestrator.Cli.Verbs;
+using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Models;
 using Orchestrator.Jobs;
 using Orchestrator.Server.Api;
@@ -15,6 +17,9 @@ namespace Orchestrator.Cli.Serving;
 /// <summary><c>orc serve</c>: store, grains, node, API. The composition root of a server.</summary>
 internal sealed class ServeRun(ServeOptions options, VerbContext context)
 {
+    /// <summary>How long a worker may read or create a blob; it asks again where a unit takes longer.</summary>
+    private static readonly TimeSpan s_grant = TimeSpan.FromMinutes(30);
+
     private readonly TimeProvider _clock = context.Surroundings.Clock;
     private readonly Lock _lock = new();
 
@@ -24,9 +29,12 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
         if (options.Address is null && options.Listen.Host is "0.0.0.0" or "[::]" or "*" or "+")
             throw new InputException("address-missing", "--listen", $"'{options.Listen}' does not tell others where this server is.", "Give --address with the URL that clients, workers and the other servers reach it under.");
         var keys = options.Keys is { } file ? ReadKeys(file) : null;
+        // All that can be wrong before anything is made.
+        ApiHost.Check(keys, options.Listen);
+        options.Store.Check(context);
         if (options.Cluster is { } asked)
             SiloGrains.Check(asked);
-        var store = OpenStore();
+        var store = await options.Store.OpenAsync(context, interruption);
         await using var grains = options.Cluster is { } cluster
             ? await SiloGrains.StartAsync(store, cluster, _clock, Say, interruption)
             : new EmbeddedGrains(store, _clock);
@@ -75,16 +83,19 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
     private ApiParts Parts(ServerNode node, IBlobStore store, KeyRing? keys, CancellationToken stopping) => new(node, store, OrcCommand.Version)
     {
         Keys = keys,
+        Grants = GrantsOf(store),
         Fault = Fault,
         Stopping = stopping,
     };
 
-    private RetryingBlobStore OpenStore()
+    private GrantBlobs? GrantsOf(IBlobStore store) => store is not IBlobGrants grants ? null : async (reads, creates, token) =>
     {
-        var folder = context.Surroundings.Resolve(options.Store);
-        FileBlobStore.CheckWritable(folder);
-        return new RetryingBlobStore(context.Surroundings.Medium(FileBlobStore.Open(folder, _clock)), StoreRetryOptions.Default, _clock, Random.Shared.NextDouble);
-    }
+        var until = _clock.GetUtcNow() + s_grant;
+        var granted = new List<BlobGrant>(reads.Count + creates.Count);
+        foreach (var (name, access) in reads.Select(name => (name, BlobAccess.Read)).Concat(creates.Select(name => (name, BlobAccess.Create))))
+            granted.Add(new BlobGrant(name, await grants.GrantAsync(name, access, until, token), until));
+        return granted;
+    };
 
     private static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
     {

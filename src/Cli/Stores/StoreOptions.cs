@@ -19,6 +19,9 @@ internal sealed class StoreOptions
         HelpName = "FILE",
     };
 
+    /// <param name="description">What it is to the verb; told when it is missing by the verb itself.</param>
+    public static StoreOptions Of(string description) => new($"{description}: {Addresses}", required: false);
+
     public static StoreOptions Required() => new($"The store: {Addresses}", required: true);
 
     /// <param name="otherwise">What is used where none is given.</param>

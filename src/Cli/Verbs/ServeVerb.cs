@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Orchestrator.Cli.Serving;
+using Orchestrator.Cli.Stores;
 using Orchestrator.Jobs;
 using Orchestrator.Server.Keys;
 using Spectre.Console;
@@ -13,7 +14,7 @@ internal sealed class ServeVerb
     private const string DefaultListen = "http://127.0.0.1:7070";
     private const string DefaultSilo = "127.0.0.1:11111";
 
-    private readonly Option<string?> _store = new("--store") { Description = "The store that all servers of the cluster share", HelpName = "URI" };
+    private readonly StoreOptions _store = StoreOptions.Of("The store that all servers of the cluster share");
     private readonly Option<string> _listen = new("--listen") { Description = "Where to listen; without --keys on loopback only", HelpName = "URL", DefaultValueFactory = _ => DefaultListen };
     private readonly Option<string?> _address = new("--address") { Description = "Where others reach this server; default what it listens on", HelpName = "URL" };
     private readonly Option<string?> _keys = new("--keys") { Description = "File of lines 'worker NAME KEY-SHA256' and 'tenant NAME KEY-SHA256'", HelpName = "FILE" };
@@ -34,15 +35,15 @@ internal sealed class ServeVerb
         var verb = new VerbCommand("serve", "Serve a cluster: the API for jobs and workers. Start it on several machines: one is active, the others take over.",
             "orc serve --store /mnt/shared/store",
             "orc serve --new-key tenant:vision",
-            "orc serve --store /mnt/shared/store --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070 --keys keys.txt",
+            "orc serve --store https://example.blob.core.windows.net/jobs --keys keys.txt --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070",
             "orc serve --store /mnt/shared/store --cluster postgres --database-file database.txt --silo 10.0.0.4:11111 --listen http://10.0.0.4:7070 --keys keys.txt")
         {
-            options._store, options._listen, options._address, options._keys, options._name,
+            options._store.Store, options._store.KeyFile, options._listen, options._address, options._keys, options._name,
             options._cluster, options._databaseFile, options._silo, options._firstSilo, options._newKey,
         };
         verb.Validators.Add(result =>
         {
-            if (result.GetValue(options._newKey) is null && result.GetValue(options._store) is null)
+            if (result.GetValue(options._newKey) is null && result.GetValue(options._store.Store) is null)
                 result.AddError("Option '--store' is required.");
         });
         verb.Handle(surroundings, json, options.RunAsync);
@@ -56,7 +57,7 @@ internal sealed class ServeVerb
         var run = new ServeRun(
             new ServeOptions
             {
-                Store = parsed.GetValue(_store)!,
+                Store = _store.Get(parsed, context.Surroundings),
                 Listen = Url("--listen", parsed.GetValue(_listen)!),
                 Address = parsed.GetValue(_address) is { } address ? Url("--address", address) : null,
                 Keys = parsed.GetValue(_keys) is { } file ? context.Surroundings.Resolve(file) : null,

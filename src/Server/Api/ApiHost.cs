@@ -10,6 +10,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Server.Keys;
 using Orchestrator.Server.Protocol;
 
 namespace Orchestrator.Server.Api;
@@ -31,8 +32,7 @@ public sealed class ApiHost : IAsyncDisposable
     /// <exception cref="InputException"><c>keys-missing</c>: an address that others reach, and no keys.</exception>
     public static ApiHost Create(ApiParts parts, Uri listen, Action<WebApplicationBuilder>? configure = null)
     {
-        if (parts.Keys is null && !IsLoopback(listen))
-            throw new InputException("keys-missing", listen.ToString(), "Without keys the server listens on loopback only: whoever reaches it may do everything.", "Give --keys FILE, or listen on http://127.0.0.1:PORT.");
+        Check(parts.Keys, listen);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls(listen.GetLeftPart(UriPartial.Authority));
@@ -50,6 +50,13 @@ public sealed class ApiHost : IAsyncDisposable
         application.UseMiddleware<AccessGate>(parts);
         Map(application, parts);
         return new ApiHost(application);
+    }
+
+    /// <exception cref="InputException"><c>keys-missing</c>: an address that others reach, and no keys.</exception>
+    public static void Check(KeyRing? keys, Uri listen)
+    {
+        if (keys is null && !IsLoopback(listen))
+            throw new InputException("keys-missing", listen.ToString(), "Without keys the server listens on loopback only: whoever reaches it may do everything.", "Give --keys FILE, or listen on http://127.0.0.1:PORT.");
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => _application.StartAsync(cancellationToken);

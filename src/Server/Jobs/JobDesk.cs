@@ -17,6 +17,9 @@ public sealed class JobDesk
 {
     private const string UserCancelled = "Cancelled by the user.";
 
+    /// <summary>Between two lines of a watch.</summary>
+    private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(200);
+
     private readonly ActiveServer _server;
     private readonly ServerNodeParts _parts;
     private readonly JobRegistry _registry;
@@ -147,6 +150,8 @@ public sealed class JobDesk
             if (view.State == JobState.Ended)
                 yield break;
             await changed.WaitAsync(cancellationToken);
+            // Units end faster than anyone reads.
+            await Task.Delay(s_pace, _parts.Clock, cancellationToken);
         }
     }
 

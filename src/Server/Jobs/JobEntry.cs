@@ -7,7 +7,11 @@ using Orchestrator.Server.Protocol;
 namespace Orchestrator.Server.Jobs;
 
 /// <summary>Why a job that shall run does not, in words that stay.</summary>
-internal sealed record Trouble(string Code, string Message, string NextStep);
+internal sealed record Trouble(string Code, string Message, string NextStep)
+{
+    /// <summary>The only one that passes by itself.</summary>
+    public const string StoreAway = "store-unavailable";
+}
 
 /// <param name="Manifest">Null where it is damaged.</param>
 /// <param name="Recorded">When; null where the store does not tell.</param>

@@ -41,10 +41,18 @@ internal sealed class JobRegistry(IBlobStore store, ClusterHeads heads)
     /// <summary>Reads what a job shall do and whether it has ended.</summary>
     public async Task LoadAsync(JobEntry entry, CancellationToken cancellationToken)
     {
-        entry.Head = await heads.ReadJobAsync(entry.Tenant, entry.Id, cancellationToken);
-        if (entry.Head is null)
-            entry.Trouble = new Trouble("head-damaged", "What is stored of the job's wish is damaged.", "Submit the job again: what is committed is not computed again.");
-        await LoadEndAsync(entry, cancellationToken);
+        try
+        {
+            entry.Head = await heads.ReadJobAsync(entry.Tenant, entry.Id, cancellationToken);
+            if (entry.Head is null)
+                entry.Trouble = new Trouble("head-damaged", "What is stored of the job's wish is damaged.", "Submit the job again: what is committed is not computed again.");
+            await LoadEndAsync(entry, cancellationToken);
+        }
+        catch (InputException unreadable)
+        {
+            // Its own trouble, and no other job's.
+            entry.Trouble = new Trouble(unreadable.Code, unreadable.Message, unreadable.Remedy);
+        }
     }
 
     public async Task LoadEndAsync(JobEntry entry, CancellationToken cancellationToken) => entry.End = await FindEndAsync(entry, cancellationToken);

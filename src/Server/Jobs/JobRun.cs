@@ -100,6 +100,14 @@ internal sealed class JobRun : IDisposable
             _entry.Trouble = new Trouble(wrong.Code, wrong.Message, wrong.Remedy);
             return true;
         }
+#pragma warning disable CA1031 // A mistake that one job meets is told as that job's trouble; others go on.
+        catch (Exception fault) when (!stop.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            _entry.Trouble = new Trouble("internal-error", $"{fault.GetType().Name}: {fault.Message}", "Report it as a fault of orc; `orc retry` starts the job again.");
+            Note("internal-error", fault.ToString());
+            return true;
+        }
     }
 
     private async Task<bool> CarryOutAsync(CancellationToken stop)
@@ -142,9 +150,9 @@ internal sealed class JobRun : IDisposable
 
     private bool Away(string reason)
     {
-        if (_entry.Trouble?.Code != "store-unavailable")
-            Note("store-unavailable", reason);
-        _entry.Trouble = new Trouble("store-unavailable", reason, "Nothing is needed once the store is well again: the job goes on by itself.");
+        if (_entry.Trouble?.Code != Trouble.StoreAway)
+            Note(Trouble.StoreAway, reason);
+        _entry.Trouble = new Trouble(Trouble.StoreAway, reason, "Nothing is needed once the store is well again: the job goes on by itself.");
         return false;
     }
 

@@ -143,7 +143,7 @@ public sealed class ActiveServer
         try
         {
             await LoadAsync(entry, over);
-            if (entry.State == JobState.Queued && entry.Head is not null && entry.Strikes < MostStrikes && (run = session.Start(entry)) is not null)
+            if (entry.State == JobState.Queued && entry.Head is not null && (entry.Trouble is null || entry.Trouble.Code == Trouble.StoreAway) && (run = session.Start(entry)) is not null)
                 entry.Note(new JobLogLine(_parts.Clock.GetUtcNow(), "take-over", null, $"'{_parts.Identity.Name}' runs the job (term {Tenure.Term})."));
         }
         finally

@@ -109,7 +109,7 @@ internal static class ClusterThroughput
         }
     }
 
-    private static async Task PauseAsync(int milliseconds, CancellationToken stop)
+    internal static async Task PauseAsync(int milliseconds, CancellationToken stop)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(milliseconds));
         await timer.WaitForNextTickAsync(stop);
@@ -128,7 +128,7 @@ internal static class ClusterThroughput
         answer.EnsureSuccessStatusCode();
     }
 
-    private static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
+    internal static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
     {
         var job = new StoredJob(new CheckpointStore(store), scope, plan);
         await job.ReadAsync(null, token);
