@@ -10,8 +10,6 @@ namespace Orchestrator.Server.Api;
 /// <summary>The server itself and its workers.</summary>
 internal sealed class ServerEndpoints(ApiParts parts)
 {
-    private const int MostLeases = 100_000;
-
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.On(HttpMethods.Get, Routes.Server, ServerAsync).Answers<ServerView>("server", "Who this server is; active or standby, it answers.").WithMetadata(Access.Everyone);
@@ -30,8 +28,8 @@ internal sealed class ServerEndpoints(ApiParts parts)
     private async Task WorkersAsync(HttpContext http)
     {
         var active = parts.Node.Active();
-        var standing = await active.Scheduler.DescribeAsync(new ScheduleQuestion(null, null, MostLeases), http.RequestAborted);
-        var leases = standing.Units.Select(u => u.Lease?.Worker).OfType<string>().CountBy(w => w).ToDictionary(StringComparer.Ordinal);
+        var standing = await active.Scheduler.DescribeAsync(new ScheduleQuestion(null, null, 0), http.RequestAborted);
+        var leases = standing.Workers.ToDictionary(w => w.Worker, w => w.Leases, StringComparer.Ordinal);
         await Requests.WriteAsync(http, active.Workers.List().Select(w => View(w, leases.GetValueOrDefault(w.Registration.Worker))).ToArray());
     }
 

@@ -63,9 +63,9 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
         if (!entry.IsRunning && entry.State != JobState.Ended && entry.Progress is null && plan is not null)
             view = Folded(view, await FoldAsync(entry, plan, cancellationToken));
         IReadOnlyList<LeaseView> leases = [];
-        if (entry.IsRunning)
+        if (entry.IsRunning && server.Session is { } session)
         {
-            var standing = await server.Scheduler.DescribeAsync(new ScheduleQuestion(entry.Tenant, entry.Id, MostLeases), cancellationToken);
+            var standing = await session.Coordinator.Scheduler.DescribeAsync(new ScheduleQuestion(entry.Tenant, entry.Id, MostLeases), cancellationToken);
             leases = [.. standing.Units.Where(u => u.Lease is not null).Select(u => new LeaseView(u.Unit, u.Lease!.Worker, u.Lease.Epoch.Attempt, u.Lease.Fraction, u.Lease.Age.TotalSeconds))];
         }
 

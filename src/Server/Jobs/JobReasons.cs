@@ -25,9 +25,10 @@ internal sealed class JobReasons(ActiveServer server)
                 return new JobExplanation("starting", "The job waits to be started: its commits are folded first.", Nothing, []);
         }
 
-        var model = server.Session?.Coordinator.Model(entry.Tenant, entry.Id);
-        var troubles = model is null ? [] : (await model.DescribeAsync(MostUnits, cancellationToken))?.Troubles ?? [];
-        var standing = await server.Scheduler.DescribeAsync(new ScheduleQuestion(entry.Tenant, entry.Id, MostUnits), cancellationToken);
+        if (server.Session is not { Coordinator: var coordinator })
+            return new JobExplanation("coordinator-restarting", "The coordinator failed and is being made anew.", Nothing, []);
+        var troubles = (await coordinator.Model(entry.Tenant, entry.Id).DescribeAsync(MostUnits, cancellationToken))?.Troubles ?? [];
+        var standing = await coordinator.Scheduler.DescribeAsync(new ScheduleQuestion(entry.Tenant, entry.Id, MostUnits), cancellationToken);
         var (code, message, next) = Running(standing, troubles);
         var failed = troubles.ToDictionary(t => t.Unit, StringComparer.Ordinal);
         var units = troubles.Where(t => t.Code is not "retrying").Select(Explain)

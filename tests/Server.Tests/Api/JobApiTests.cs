@@ -18,7 +18,7 @@ public sealed class JobApiTests
         using var client = await server.ActiveAsync();
         using var over = new CancellationTokenSource();
         var submitted = await TestJob.SubmitAsync(client);
-        Assert.Equal("no-worker", (await ExplainAsync(client, "no-worker")).Code);
+        await TestJob.UntilAsync(client, "no-worker");
         var working = new EchoWorker(() => client, _store).RunAsync(over.Token);
 
         var end = await TestJob.EndAsync(client, submitted.Id);
@@ -84,19 +84,5 @@ public sealed class JobApiTests
         await foreach (var entry in _store.ListAsync("local/commits/", CancellationToken.None))
             count += entry.Name.EndsWith(".head", StringComparison.Ordinal) ? 0 : 1;
         return count;
-    }
-
-    /// <summary>Asks until the answer is as expected: a job that was submitted just now is being started.</summary>
-    private static async Task<JobExplanation> ExplainAsync(HttpClient client, string code)
-    {
-        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            var explanation = await client.GetAsync<JobExplanation>(Routes.Explain(TestJob.Id));
-            if (explanation.Code == code)
-                return explanation;
-            await tick.WaitForNextTickAsync(patience.Token);
-        }
     }
 }

@@ -156,6 +156,20 @@ internal static class TestJob
         return JsonSerializer.Deserialize<ProblemBody>(await response.Content.ReadAsStringAsync(), CanonicalJson.Options)!;
     }
 
+    /// <summary>Asks why until the answer is as expected: a job that was submitted just now is being started.</summary>
+    public static async Task<JobExplanation> UntilAsync(HttpClient client, string code)
+    {
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (true)
+        {
+            var explanation = await client.GetAsync<JobExplanation>(Routes.Explain(Id));
+            if (explanation.Code == code)
+                return explanation;
+            await tick.WaitForNextTickAsync(patience.Token);
+        }
+    }
+
     /// <summary>The view at the end of a watch.</summary>
     public static async Task<JobView> EndAsync(HttpClient client, string id)
     {

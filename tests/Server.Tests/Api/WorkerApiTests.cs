@@ -51,6 +51,27 @@ public sealed class WorkerApiTests
     }
 
     [Fact]
+    public async Task A_job_that_waits_says_what_for()
+    {
+        await using var server = await TestServer.StartAsync(_store);
+        using var client = await server.ActiveAsync();
+        await TestJob.SubmitAsync(client);
+        await TestJob.UntilAsync(client, "no-worker");
+
+        var other = s_registration with { Profiles = ["another"] };
+        await client.PostAsync<WorkerTerms>(Routes.Register, other);
+        var asking = client.SendJsonAsync(Routes.Lease, s_request with { Profiles = ["another"] });
+        var explained = await TestJob.UntilAsync(client, "no-matching-worker");
+        Assert.Contains(SampleJobs.Profile, explained.Message, StringComparison.Ordinal);
+        Assert.All(explained.Units, unit => Assert.Equal("no-matching-worker", unit.Code));
+
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration with { Worker = "second" });
+        await client.PostAsync<Lease[]>(Routes.Lease, s_request with { Worker = "second" });
+        Assert.Contains((await TestJob.UntilAsync(client, "running")).Units, unit => unit.Code == "running");
+        Assert.False(asking.IsCompleted);
+    }
+
+    [Fact]
     public async Task Grants_are_for_the_lease_s_own_inputs_and_outputs_only()
     {
         await using var server = await TestServer.StartAsync(_store, change: parts => parts with
