@@ -39,6 +39,12 @@ if (args is ["silo-throughput", .. var silos])
 }
 #endif
 
+if (args is ["cloud-store", .. var cloud])
+{
+    await CloudStore.RunAsync(cloud);
+    return;
+}
+
 // In process: the project BenchmarkDotNet would generate knows nothing of our build settings.
 var config = DefaultConfig.Instance
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Azure.Storage.Blobs.Specialized;
 
 namespace Orchestrator.Checkpoints.Blobs.Azure;
@@ -19,5 +20,14 @@ internal abstract class AzureBlob(string name)
 }
 
 /// <summary>Some of a blob's bytes.</summary>
+/// <param name="Buffer">Holds them from its start on; may be longer.</param>
 /// <param name="Total">Length of the whole blob.</param>
-internal sealed record AzureRange(byte[] Content, global::Azure.ETag ETag, long Total);
+internal sealed record AzureRange(byte[] Buffer, int Length, global::Azure.ETag ETag, long Total, bool IsPooled = false)
+{
+    /// <summary>The bytes are not looked at any more.</summary>
+    public void Release()
+    {
+        if (IsPooled)
+            ArrayPool<byte>.Shared.Return(Buffer);
+    }
+}

@@ -4,7 +4,7 @@ using Azure.Storage.Blobs;
 
 namespace Orchestrator.Checkpoints.Blobs.Azure;
 
-/// <summary>How clients of the service are set up: no retries of their own, no texts logged, whole answers.</summary>
+/// <summary>How clients of the service are set up: no retries of their own, no texts logged.</summary>
 internal static class AzureClients
 {
     // All that is used is older; emulators lag behind the newest.
@@ -18,15 +18,31 @@ internal static class AzureClients
         client.Retry.NetworkTimeout = Timeout.InfiniteTimeSpan;
         client.Diagnostics.IsLoggingEnabled = false;
         client.Diagnostics.IsTelemetryEnabled = false;
-        client.AddPolicy(new WholeAnswers(), HttpPipelinePosition.PerCall);
+        client.AddPolicy(new BodiesOnce(), HttpPipelinePosition.PerCall);
         if (options.Transport is { } transport)
             client.Transport = transport;
         return client;
     }
 
-    /// <summary>An answer has come when its body has: a body that breaks off fails its call, instead of being asked for again behind the pipelines' back.</summary>
-    private sealed class WholeAnswers : HttpPipelineSynchronousPolicy
+    /// <summary>A body that breaks off fails its call, instead of being asked for again behind the pipelines' back.</summary>
+    private sealed class BodiesOnce : HttpPipelinePolicy
     {
-        public override void OnSendingRequest(HttpMessage message) => message.BufferResponse = true;
+        public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+        {
+            ProcessNext(message, pipeline);
+            Wrap(message);
+        }
+
+        public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+        {
+            await ProcessNextAsync(message, pipeline);
+            Wrap(message);
+        }
+
+        private static void Wrap(HttpMessage message)
+        {
+            if (!message.BufferResponse && message.HasResponse && message.Response.ContentStream is { CanSeek: false } body)
+                message.Response.ContentStream = new BodyStream(body);
+        }
     }
 }

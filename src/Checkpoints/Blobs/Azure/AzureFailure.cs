@@ -46,7 +46,7 @@ internal static class AzureFailure
             RequestFailedException other => ($"the service answered {other.Status} {Code(other)}", "Check the account's state"),
             BrokenCircuitException => ("it has failed so often that it is left alone for a while", "Check the network and the service"),
             TimeoutRejectedException slow => ($"no answer within {slow.Timeout.TotalSeconds:0} s", "Check the network and the service"),
-            IOException broken => ($"the connection broke: {broken.Message.TrimEnd('.')}", "Check the network"),
+            IOException or BrokenBodyException => ($"the connection broke: {cause.Message.TrimEnd('.')}", "Check the network"),
             _ => (null, ""),
         };
         return what is null ? null : new StoreException($"The store failed at '{subject}': {what}. {remedy}. {Again}.{Request(cause as RequestFailedException)}", cause.HResult, null);

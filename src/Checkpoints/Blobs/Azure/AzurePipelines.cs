@@ -106,7 +106,7 @@ internal sealed class AzurePipelines
     public static bool IsTransient(Exception? cause) => cause switch
     {
         RequestFailedException failed => failed.Status is 0 or 408 or 429 or 500 or 502 or 503 or 504,
-        IOException or TimeoutRejectedException => true,
+        IOException or BrokenBodyException or TimeoutRejectedException => true,
         _ => false,
     };
 

@@ -7,7 +7,7 @@ internal sealed class AzureReadStream : Stream
     private readonly AzureBlob _blob;
     private readonly AzureRange _first;
     private readonly CancellationTokenSource _closed = new();
-    private byte[] _current;
+    private AzureRange? _current;
     private int _read;
     private long _requested;
     private long _position;
@@ -15,8 +15,8 @@ internal sealed class AzureReadStream : Stream
 
     public AzureReadStream(AzureTransfer transfer, AzureBlob blob, AzureRange first)
     {
-        (_transfer, _blob, _first, _current) = (transfer, blob, first, first.Content);
-        _requested = first.Content.Length;
+        (_transfer, _blob, _first, _current) = (transfer, blob, first, first);
+        _requested = first.Length;
         RequestNext();
     }
 
@@ -38,16 +38,19 @@ internal sealed class AzureReadStream : Stream
     {
         if (buffer.Length == 0)
             return 0;
-        if (_read == _current.Length)
+        ObjectDisposedException.ThrowIf(_closed.IsCancellationRequested, this);
+        if (_read == _current!.Length)
         {
             if (_next is not { } next)
                 return 0;
-            (_current, _read) = ((await next.WaitAsync(cancellationToken))!.Content, 0);
+            var range = await next.WaitAsync(cancellationToken);
+            _current.Release();
+            (_current, _read) = (range!, 0);
             RequestNext();
         }
 
         var count = Math.Min(buffer.Length, _current.Length - _read);
-        _current.AsSpan(_read, count).CopyTo(buffer.Span);
+        _current.Buffer.AsSpan(_read, count).CopyTo(buffer.Span);
         (_read, _position) = (_read + count, _position + count);
         return count;
     }
@@ -76,7 +79,8 @@ internal sealed class AzureReadStream : Stream
             _closed.Cancel();
             // Whatever becomes of it, nobody waits for it any more.
             _ = _next?.ContinueWith(static gone => gone.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            _closed.Dispose();
+            _current!.Release();
+            _current = null;
         }
 
         base.Dispose(disposing);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Azure;
 using Azure.Storage;
@@ -12,6 +13,8 @@ internal sealed class AzureTransfer(AzureStoreOptions options)
     /// <summary>The most that a service takes in one request: 5,000 MiB.</summary>
     public const long MaxPutBytes = 5_000L << 20;
 
+    private const int LeastPooled = 1 << 20;
+
     private static readonly UploadTransferValidationOptions s_checked = new() { ChecksumAlgorithm = StorageChecksumAlgorithm.MD5 };
 
     public AzurePipelines Pipelines { get; } = new(options);
@@ -25,18 +28,14 @@ internal sealed class AzureTransfer(AzureStoreOptions options)
     {
         if (await RangeAsync(blob, 0, null, cancellationToken) is not { } first)
             return null;
-        if (first.Total == first.Content.Length)
-            return (first.Content, first.ETag);
+        if (first.Total == first.Length && !first.IsPooled)
+            return (first.Buffer, first.ETag);
         if (first.Total > Array.MaxLength)
             throw new IOException($"'{blob.Name}' has {first.Total} bytes: too many to be held in memory.");
         var content = new byte[first.Total];
-        first.Content.CopyTo(content, 0);
-        for (var at = first.Content.Length; at < content.Length;)
-        {
-            var range = await RangeAsync(blob, at, first, cancellationToken);
-            range!.Content.CopyTo(content, at);
-            at += range.Content.Length;
-        }
+        var at = Take(first, content);
+        while (at < content.Length)
+            at += Take((await RangeAsync(blob, at, first, cancellationToken))!, content.AsSpan(at));
 
         return (content, first.ETag);
     }
@@ -155,10 +154,20 @@ internal sealed class AzureTransfer(AzureStoreOptions options)
     {
         var download = new BlobDownloadOptions { Range = range, Conditions = version is null ? null : new BlobRequestConditions { IfMatch = version } };
         using var answer = (await client.DownloadStreamingAsync(download, cancellationToken)).Value;
-        var content = new byte[answer.Details.ContentLength];
-        if (await answer.Content.ReadAtLeastAsync(content, content.Length, throwOnEndOfStream: false, cancellationToken) < content.Length)
+        var length = checked((int)answer.Details.ContentLength);
+        // Whole blocks come by the hundred, documents are kept by their readers. What a failed try has rented is left to the collector.
+        var isPooled = length >= LeastPooled;
+        var content = isPooled ? ArrayPool<byte>.Shared.Rent(length) : new byte[length];
+        if (await answer.Content.ReadAtLeastAsync(content.AsMemory(0, length), length, throwOnEndOfStream: false, cancellationToken) < length)
             throw new IOException("fewer bytes came than were announced");
-        return new AzureRange(content, answer.Details.ETag, TotalOf(answer.Details));
+        return new AzureRange(content, length, answer.Details.ETag, TotalOf(answer.Details), isPooled);
+    }
+
+    private static int Take(AzureRange range, Span<byte> target)
+    {
+        range.Buffer.AsSpan(0, range.Length).CopyTo(target);
+        range.Release();
+        return range.Length;
     }
 
     private static long TotalOf(BlobDownloadDetails details) =>

@@ -128,6 +128,19 @@ public sealed class AzureFaultTests(AzuriteFixture azurite)
     }
 
     [AzuriteFact]
+    public async Task A_body_that_breaks_off_is_asked_for_again_by_one_layer_only()
+    {
+        const int Retries = 2;
+        var reads = 0;
+        var store = await OpenAsync((_, request) => request.Method == RequestMethod.Get && ++reads > 0 ? RequestFault.BreakBody : RequestFault.None, Retries);
+        await store.CreateAsync("local/a", Content(BlockBytes), CancellationToken.None);
+
+        await Assert.ThrowsAsync<StoreException>(() => store.ReadAsync("local/a", CancellationToken.None));
+
+        Assert.Equal(1 + Retries, reads);
+    }
+
+    [AzuriteFact]
     public async Task A_blob_that_is_made_anew_while_it_is_read_is_never_mixed()
     {
         var store = await OpenAsync();
@@ -196,7 +209,7 @@ public sealed class AzureFaultTests(AzuriteFixture azurite)
     }
 
     /// <summary>The network is well until the container is open.</summary>
-    private async Task<AzureBlobStore> OpenAsync(Func<int, Request, RequestFault>? fault = null)
+    private async Task<AzureBlobStore> OpenAsync(Func<int, Request, RequestFault>? fault = null, int retries = 5)
     {
         var opened = false;
         var transport = new FaultyTransport(HttpClientTransport.Shared, (n, request) => opened && fault is not null ? fault(n, request) : RequestFault.None);
@@ -204,7 +217,7 @@ public sealed class AzureFaultTests(AzuriteFixture azurite)
         {
             BlockBytes = BlockBytes,
             Transport = transport,
-            Retry = new StoreRetryOptions(5, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(20)),
+            Retry = new StoreRetryOptions(retries, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(20)),
         });
         opened = true;
         return store;

@@ -19,7 +19,7 @@ public sealed class AzurePipelinesTests
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_step = TimeSpan.FromMilliseconds(50);
     private static readonly StoreRetryOptions s_atOnce = new(3, TimeSpan.Zero, TimeSpan.Zero);
-    private static readonly AzureRange s_range = new([1], new ETag("1"), 1);
+    private static readonly AzureRange s_range = new([1], 1, new ETag("1"), 1);
 
     private readonly ManualClock _clock = new();
 
