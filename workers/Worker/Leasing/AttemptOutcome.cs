@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.OnnxRuntime;
+using Orchestrator.Worker.Caching;
 
 namespace Orchestrator.Worker.Leasing;
 
@@ -10,7 +11,12 @@ internal static class AttemptOutcome
 {
     public const string OutOfMemory = "out-of-memory";
 
+    /// <summary>No room on a disk of the worker, or on the store's.</summary>
+    public const string DiskFull = "disk-full";
+
     public static bool IsOutOfMemory(Outcome outcome) => outcome.Failure?.Code == OutOfMemory;
+
+    public static bool IsDiskFull(Outcome outcome) => outcome.Failure?.Code == DiskFull;
 
     public static Outcome FromException(Exception cause) => cause switch
     {
@@ -18,6 +24,7 @@ internal static class AttemptOutcome
         // The same unit has the same input everywhere.
         InputException e => Outcome.WorkloadFailed(new Failure(e.Code, $"{e.Subject}: {e.Message} {e.Remedy}", Retryable: false)),
         OutOfMemoryException or OrtException { IsOutOfMemory: true } => Outcome.SystemFailed(new Failure(OutOfMemory, cause.Message, Retryable: true)),
+        IOException when DiskFullException.Is(cause) => Outcome.SystemFailed(new Failure(DiskFull, cause.Message, Retryable: true)),
         IOException or UnauthorizedAccessException => Outcome.SystemFailed(new Failure("store-failed", cause.Message, Retryable: true)),
         _ => Outcome.WorkloadFailed(new Failure(Code(cause), cause.Message, Retryable: true)),
     };

@@ -13,7 +13,7 @@ public interface IUnitContext
     /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says.</exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadOnceAsync(BlobRef blob, CancellationToken cancellationToken);
 
-    /// <summary>A file with the content of a blob, SHA-256 verified once, for mapping into memory. It stays as long as the worker runs.</summary>
+    /// <summary>A file with the content of a blob, SHA-256 verified once, for mapping into memory. It stays as long as the unit runs, and longer for a runner that is <see cref="IReclaimable"/>: until it is told to let go.</summary>
     /// <exception cref="Checkpoints.DamagedBlobException">Missing, or not what its digest says.</exception>
     public string FileOf(BlobRef blob);
 

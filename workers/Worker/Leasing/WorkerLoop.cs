@@ -5,6 +5,7 @@ using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Worker.Caching;
 
 namespace Orchestrator.Worker.Leasing;
 
@@ -18,14 +19,24 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
     /// <summary>How often an end is told after the worker was asked to stop now.</summary>
     private const int LastWords = 3;
 
-    private readonly BlobCache _cache = new(options.CacheBytes);
+    /// <summary>How often a worker whose disk is full looks whether there is room again, and how often at most before it takes units anyway.</summary>
+    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(5);
+
+    private const int MostRests = 60;
+
+    private readonly InputBlobs _inputs = new(options.CacheBytes, means.Cache);
+    private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<Epoch, HeldLease> _held = [];
     private readonly AloneGate _gate = new();
+    private HashSet<string> _tenants = [];
 
     public WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, TensorBlobs blobs, WorkerOptions options, TimeProvider clock)
         : this(scheduler, runner, blobs, options, clock, new WorkerMeans())
     {
     }
+
+    /// <summary>Bytes of input blobs that came from the store.</summary>
+    public long BytesRead => _inputs.BytesRead;
 
     /// <summary>Works until cancelled; then hands back what is under way and returns.</summary>
     public Task RunAsync(CancellationToken cancellationToken) => RunAsync(cancellationToken, cancellationToken);
@@ -35,23 +46,23 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
     public async Task RunAsync(CancellationToken drain, CancellationToken handBack)
     {
         using var over = new CancellationTokenSource();
-        using var files = new BlobFiles(blobs);
         var heartbeats = HeartbeatAsync(over.Token);
         try
         {
             // A slot that fails takes the others down with it, or the job would wait for it for ever.
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(handBack);
             using var idle = CancellationTokenSource.CreateLinkedTokenSource(drain, stop.Token);
-            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, files, stop, idle.Token)));
+            await Task.WhenAll(Enumerable.Range(0, options.Slots).Select(slot => SlotAsync(slot, stop, idle.Token)));
         }
         finally
         {
             Cancel(over);
             await heartbeats;
+            _inputs.Close();
         }
     }
 
-    private async Task SlotAsync(int number, BlobFiles files, CancellationTokenSource stop, CancellationToken drain)
+    private async Task SlotAsync(int number, CancellationTokenSource stop, CancellationToken drain)
     {
         using var slot = means.Slots?.Invoke(number) ?? new SlotThread($"slot-{number}");
         try
@@ -59,8 +70,14 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
             while (!drain.IsCancellationRequested)
             {
                 var asked = clock.GetTimestamp();
-                foreach (var lease in await LeaseAsync(drain))
-                    await AttemptAsync(slot, files, lease, asked, stop.Token);
+                var leases = await LeaseAsync(drain);
+                KeepOnlyTenantsOf(leases);
+                foreach (var lease in leases)
+                {
+                    var outcome = await AttemptAsync(slot, lease, asked, stop.Token);
+                    if (means.Cache is not null && AttemptOutcome.IsDiskFull(outcome))
+                        await RestAsync(lease.Unit, drain);
+                }
             }
         }
         catch (OperationCanceledException) when (drain.IsCancellationRequested)
@@ -88,23 +105,63 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         }
     }
 
-    private async Task AttemptAsync(ISlot slot, BlobFiles files, Lease lease, long asked, CancellationToken stop)
+    private async Task<Outcome> AttemptAsync(ISlot slot, Lease lease, long asked, CancellationToken stop)
     {
         using var held = new HeldLease(lease, asked, options.SkewMargin, clock, stop);
-        var view = means.BlobsOf?.Invoke(lease) ?? blobs;
         _held[lease.Epoch] = held;
         means.Observer?.Started(lease);
         var started = clock.GetTimestamp();
         try
         {
-            var attempt = new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock);
-            var outcome = await attempt.RunAsync(held, slot, () => new UnitContext(_cache, files, view, lease.OutputPrefix), stop) with { Trace = Activity.Current?.Id };
+            var outcome = await RunAsync(held, slot, stop) with { Trace = Activity.Current?.Id };
             var isTold = await CompleteAsync(held, outcome, stop);
             means.Observer?.Ended(lease, outcome, clock.GetElapsedTime(started), isTold);
+            return outcome;
         }
         finally
         {
             _held.TryRemove(lease.Epoch, out _);
+        }
+    }
+
+    private Task<Outcome> RunAsync(HeldLease held, ISlot slot, CancellationToken stop)
+    {
+        var lease = held.Lease;
+        if (_inputs.Lacking(lease.Unit) is > 0 and var lacking)
+        {
+            var full = new DiskFullException($"The inputs of unit '{lease.Unit.Id}' need {lacking} bytes more than '{means.Cache!.Folder}' has room for.");
+            return Task.FromResult(AttemptOutcome.FromException(full));
+        }
+
+        var view = means.BlobsOf?.Invoke(lease) ?? blobs;
+        return new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock).RunAsync(held, slot, () => new UnitContext(_inputs, view, lease.OutputPrefix), stop);
+    }
+
+    /// <summary>Asks for nothing until what did not fit would: the coordinator has given it to another worker meanwhile.</summary>
+    private async Task RestAsync(WorkUnit unit, CancellationToken drain)
+    {
+        means.Observer?.Noted(AttemptOutcome.DiskFull, $"'{means.Cache!.Folder}' is full: a slot takes no units until there is room.");
+        for (var rests = 0; rests < MostRests; rests++)
+        {
+            await Task.Delay(s_rest, clock, drain);
+            if (_inputs.Lacking(unit) == 0)
+                break;
+        }
+    }
+
+    /// <summary>What belongs to a tenant goes when no unit of the tenant is here any more.</summary>
+    private void KeepOnlyTenantsOf(IReadOnlyList<Lease> taken)
+    {
+        lock (_lock)
+        {
+            var here = _held.Values.Select(held => held.Lease).Concat(taken).Select(lease => BlobNames.TenantOf(lease.OutputPrefix)).ToHashSet();
+            if (!_tenants.IsSubsetOf(here))
+            {
+                (runner as IReclaimable)?.Reclaim();
+                _inputs.KeepOnly(here);
+            }
+
+            _tenants = here;
         }
     }
 
@@ -144,11 +201,10 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
 
     private void Reclaim()
     {
-        _cache.Clear();
         (runner as IReclaimable)?.Reclaim();
+        _inputs.Reclaim();
         // What was let go of is given back before the unit that needs it runs.
         GC.Collect();
-        GC.WaitForPendingFinalizers();
     }
 
     /// <summary>On this thread, so that nothing runs beside the caller; the asynchronous form would go to the pool.</summary>

@@ -1,5 +1,6 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Worker.Caching;
 
 namespace Orchestrator.Worker.Leasing;
 
@@ -11,6 +12,9 @@ public sealed record WorkerMeans
 
     /// <summary>The blobs as an attempt may see them, where rights are granted attempt by attempt; null where all see the same store.</summary>
     public Func<Lease, TensorBlobs>? BlobsOf { get; init; }
+
+    /// <summary>Input blobs as files of this machine; null where the store is as near. Stays open when the worker ends.</summary>
+    public DiskCache? Cache { get; init; }
 
     /// <summary>Memory that a further unit may take; null where nobody knows.</summary>
     public Func<long?> FreeBytes { get; init; } = static () => null;

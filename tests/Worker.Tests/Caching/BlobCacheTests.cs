@@ -2,9 +2,10 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit.Stores;
+using Orchestrator.Worker.Caching;
 using Orchestrator.Worker.Leasing;
 
-namespace Orchestrator.Worker.Tests;
+namespace Orchestrator.Worker.Tests.Caching;
 
 public sealed class BlobCacheTests
 {
@@ -19,7 +20,7 @@ public sealed class BlobCacheTests
         var cache = new BlobCache(maxBytes: BlobBytes);
         var before = store.Operations;
 
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => cache.ReadAsync(blob, blobs, CancellationToken.None)));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => cache.ReadAsync(blob, wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None)));
 
         Assert.Equal(1, store.Operations - before);
     }
@@ -34,13 +35,13 @@ public sealed class BlobCacheTests
             refs.Add(await blobs.WriteAsync($"local/{i}", Enumerable.Repeat(i, BlobBytes).ToArray(), CancellationToken.None));
         var cache = new BlobCache(maxBytes: 2 * BlobBytes);
         foreach (var i in new[] { 0, 1, 0, 2 })
-            await cache.ReadAsync(refs[i], blobs, CancellationToken.None);
+            await cache.ReadAsync(refs[i], wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None);
         var before = store.Operations;
 
-        await cache.ReadAsync(refs[0], blobs, CancellationToken.None);
-        await cache.ReadAsync(refs[2], blobs, CancellationToken.None);
+        await cache.ReadAsync(refs[0], wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None);
+        await cache.ReadAsync(refs[2], wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None);
         Assert.Equal(0, store.Operations - before);
-        await cache.ReadAsync(refs[1], blobs, CancellationToken.None);
+        await cache.ReadAsync(refs[1], wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None);
         Assert.Equal(1, store.Operations - before);
     }
 
@@ -51,8 +52,7 @@ public sealed class BlobCacheTests
         var blobs = new TensorBlobs(store);
         var shared = await blobs.WriteAsync("local/shared", new byte[BlobBytes], CancellationToken.None);
         var own = await blobs.WriteAsync("local/own", Enumerable.Repeat((byte)1, BlobBytes).ToArray(), CancellationToken.None);
-        using var files = new BlobFiles(blobs);
-        var context = new UnitContext(new BlobCache(maxBytes: BlobBytes), files, blobs, "local/attempt");
+        using var context = new UnitContext(new InputBlobs(BlobBytes, null), blobs, "local/attempt");
         await context.ReadAsync(shared, CancellationToken.None);
 
         Assert.Equal(1, (await context.ReadOnceAsync(own, CancellationToken.None)).Span[0]);
@@ -69,9 +69,9 @@ public sealed class BlobCacheTests
         var blobs = new TensorBlobs(store);
         var blob = await blobs.WriteAsync("local/x", new byte[BlobBytes], CancellationToken.None);
         var cache = new BlobCache(maxBytes: BlobBytes);
-        await Assert.ThrowsAsync<IOException>(() => cache.ReadAsync(blob, blobs, CancellationToken.None));
+        await Assert.ThrowsAsync<IOException>(() => cache.ReadAsync(blob, wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None));
         fail = false;
 
-        Assert.Equal(BlobBytes, (await cache.ReadAsync(blob, blobs, CancellationToken.None)).Length);
+        Assert.Equal(BlobBytes, (await cache.ReadAsync(blob, wanted => blobs.ReadAsync(wanted, CancellationToken.None), CancellationToken.None)).Length);
     }
 }
