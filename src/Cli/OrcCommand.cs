@@ -49,6 +49,7 @@ internal static class OrcCommand
         root.Subcommands.Add(VerifyVerb.Create(surroundings, json));
         root.Subcommands.Add(DumpVerb.Create(surroundings, json));
         root.Subcommands.Add(ServeVerb.Create(surroundings, json));
+        root.Subcommands.Add(WorkerVerb.Create(surroundings, json));
         foreach (var verb in ClientVerbs(surroundings, json))
             root.Subcommands.Add(verb);
 

@@ -24,9 +24,10 @@ internal sealed class ServerOptions
     private readonly Option<string?> _keyFile = new("--key-file") { Description = $"File that holds the key, on one line; default ${KeyFileVariable}", HelpName = "FILE" };
     private readonly Option<int> _patience = new("--patience") { Description = "How long to go on asking where no server answers, for example in a take-over", HelpName = "SECONDS", DefaultValueFactory = _ => DefaultPatience };
 
-    public void AddTo(Command verb)
+    /// <param name="patience">False for a verb that goes on asking for ever.</param>
+    public void AddTo(Command verb, bool patience = true)
     {
-        foreach (var option in (Option[])[_server, _keyFile, _patience])
+        foreach (var option in patience ? (Option[])[_server, _keyFile, _patience] : [_server, _keyFile])
             verb.Options.Add(option);
     }
 
@@ -34,13 +35,21 @@ internal sealed class ServerOptions
     public ServerClient Open(ParseResult parsed, VerbContext context)
     {
         OptionChecks.Within("--patience", parsed.GetValue(_patience), 0, MostPatience);
+        var (servers, key) = Read(parsed, context);
+        return new ServerClient(new ServerConnection(servers, key, TimeSpan.FromSeconds(parsed.GetValue(_patience)), context.Surroundings.Clock) { Tell = context.TellWaiting });
+    }
+
+    /// <summary>The servers, in the order to try them in, and the key to show them.</summary>
+    /// <exception cref="InputException">An option is wrong or missing.</exception>
+    public (IReadOnlyList<Uri> Servers, string? Key) Read(ParseResult parsed, VerbContext context)
+    {
         var surroundings = context.Surroundings;
         var servers = Addresses(parsed.GetValue(_server) ?? surroundings.Variable(ServerVariable));
         var keyFile = parsed.GetValue(_keyFile) ?? surroundings.Variable(KeyFileVariable);
         var key = keyFile is null ? null : KeyFile.Read(surroundings.Resolve(keyFile), Warn);
         if (key is not null && servers.FirstOrDefault(server => server.Scheme == Uri.UriSchemeHttp && !server.IsLoopback) is { } open)
             Warn($"the key travels unencrypted to {open}: use https");
-        return new ServerClient(new ServerConnection(servers, key, TimeSpan.FromSeconds(parsed.GetValue(_patience)), surroundings.Clock) { Tell = context.TellWaiting });
+        return (servers, key);
 
         void Warn(string text) => context.TellWarning(text);
     }
