@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Orchestrator.TestKit.Stores;
 
 namespace Orchestrator.EndToEnd.Tests;
 
@@ -14,11 +15,27 @@ public sealed class ClusterTests
     public async Task Two_workers_make_the_model_that_one_process_makes_and_drain_when_asked_to()
     {
         using var workspace = new Workspace();
+        await RunAsync(workspace, ["--store", "cluster"], ["--store", "cluster"]);
+    }
+
+    [AzuriteFact]
+    public async Task Workers_that_hold_no_credentials_of_the_store_work_with_what_the_server_grants()
+    {
+        await using var azurite = await AzuriteServer.StartAsync();
+        using var workspace = new Workspace();
+        workspace.Write("store.key", azurite.Key);
+        await RunAsync(workspace, ["--store", azurite.Container("cluster").ToString(), "--store-key-file", "store.key"], []);
+    }
+
+    /// <param name="serverStore">The server's store, as its options say.</param>
+    /// <param name="workerStore">As the workers are told.</param>
+    private static async Task RunAsync(Workspace workspace, string[] serverStore, string[] workerStore)
+    {
         workspace.Write("recipe.yaml", Workspace.Recipe());
         var server = $"http://127.0.0.1:{FreePort()}";
-        using var serve = Orc.Start(workspace.Folder, "serve", "--store", "cluster", "--listen", server);
-        using var one = Worker(workspace, server, "one");
-        using var two = Worker(workspace, server, "two");
+        using var serve = Orc.Start(workspace.Folder, ["serve", "--listen", server, .. serverStore]);
+        using var one = Worker(workspace, server, "one", workerStore);
+        using var two = Worker(workspace, server, "two", workerStore);
         try
         {
             var submitted = (await Orc.RunAsync(workspace.Folder, "submit", "recipe.yaml", "--server", server, "--watch", "--json")).Expect(0).Json;
@@ -39,8 +56,8 @@ public sealed class ClusterTests
         }
     }
 
-    private static Process Worker(Workspace workspace, string server, string name) =>
-        Orc.Start(workspace.Folder, "worker", "--server", server, "--store", "cluster", "--slots", "1", "--name", name, "--json");
+    private static Process Worker(Workspace workspace, string server, string name, string[] store) =>
+        Orc.Start(workspace.Folder, ["worker", "--server", server, "--slots", "1", "--name", name, "--json", .. store]);
 
     private static async Task<JsonElement> DrainAsync(Process worker)
     {
