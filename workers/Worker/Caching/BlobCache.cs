@@ -86,7 +86,8 @@ internal sealed class BlobCache(long maxBytes)
                 return (known, false);
             }
 
-            var node = _byUse.AddFirst(new Entry(key, tenant, blob.Length, new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously)));
+            // Whoever waits goes on where it waited; to make sure of it here would take a detour over the pool.
+            var node = _byUse.AddFirst(new Entry(key, tenant, blob.Length, new TaskCompletionSource<ReadOnlyMemory<byte>>()));
             _entries[key] = node;
             _bytes += blob.Length;
             Evict();
