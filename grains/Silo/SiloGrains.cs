@@ -54,7 +54,7 @@ internal sealed class SiloLayerGrain(SiloParts parts) : SiloGrain<ILayerGrain>(p
 
     public Task<JobPlace?> PlaceAsync(CancellationToken cancellationToken) => Task.FromResult(_place);
 
-    protected override ILayerGrain Create(IGrainHost host) => new LayerGrain(host, Parts.Checkpoints, Parts.Options.Retry);
+    protected override ILayerGrain Create(IGrainHost host) => new LayerGrain(host, Parts.Checkpoints, Parts.Options.Retry, Parts.Options.Telemetry);
 }
 
 /// <summary>The scheduler, wherever it is. Its timers keep it there.</summary>
@@ -94,5 +94,5 @@ internal sealed class SiloSchedulerGrain(SiloParts parts) : SiloGrain<IScheduler
 
     public Task<string> ActivationAsync(CancellationToken cancellationToken) => Task.FromResult(Host.Activation);
 
-    protected override ISchedulerGrain Create(IGrainHost host) => new SchedulerGrain(host, Parts.Options.Leases);
+    protected override ISchedulerGrain Create(IGrainHost host) => new SchedulerGrain(host, Parts.Options.Leases, Parts.Options.Telemetry);
 }

@@ -112,7 +112,7 @@ internal sealed partial class SiloModelGrain(
         return Turns.TurnAsync(_ => _started is { HasEnded: true } ? ForgetAsync() : UnregisterAsync());
     }
 
-    protected override IModelGrain Create(IGrainHost host) => new ModelGrain(host, Parts.Checkpoints, Parts.Options.Retry);
+    protected override IModelGrain Create(IGrainHost host) => new ModelGrain(host, Parts.Checkpoints, Parts.Options.Retry, Parts.Options.Telemetry);
 
     /// <summary>Starts the job in this activation.</summary>
     private async Task<JobStarted> BeginAsync(IModelGrain grain, JobStart start, CancellationToken cancellationToken)

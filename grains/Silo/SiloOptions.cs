@@ -1,5 +1,6 @@
 using System.Net;
 using Orchestrator.Grains.Scheduling;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Outcomes;
 
@@ -43,6 +44,9 @@ public sealed record SiloOptions
 
     /// <summary>How often a silo asks another one whether it lives; three silences in a row are its death.</summary>
     public TimeSpan Probe { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Whom grains tell what they do.</summary>
+    public GrainTelemetry Telemetry { get; init; } = GrainTelemetry.None;
 
     /// <summary>Reads a connection string from a file that only its owner should be able to read.</summary>
     /// <exception cref="InputException">There is no such file or nothing is in it.</exception>

@@ -27,15 +27,15 @@ public sealed class GrainInstruments
     public GrainInstruments(Meter meter, ActivitySource spans)
     {
         _spans = spans;
-        _unitDuration = meter.CreateHistogram<double>("orchestrator.unit.duration", "s", "From the lease of a unit to the end of the attempt.");
-        _queueTime = meter.CreateHistogram<double>("orchestrator.unit.queue.time", "s", "From the offer of a unit to its lease.");
+        _unitDuration = meter.CreateHistogram<double>("orchestrator.unit.duration", "s", "From the lease of a unit to the end of the attempt.", tags: null, Buckets.Seconds);
+        _queueTime = meter.CreateHistogram<double>("orchestrator.unit.queue.time", "s", "From the offer of a unit to its lease.", tags: null, Buckets.Seconds);
         _attempts = meter.CreateCounter<long>("orchestrator.unit.attempts", "{attempt}", "Attempts that have ended.");
         _reworkTime = meter.CreateCounter<double>("orchestrator.unit.rework.time", "s", "Time of attempts whose result is not used.");
         _fenced = meter.CreateCounter<long>("orchestrator.unit.fenced", "{attempt}", "Results that came after their lease had ended, and were refused.");
         _quarantined = meter.CreateCounter<long>("orchestrator.unit.quarantined", "{unit}", "Units given up.");
         _leasesLost = meter.CreateCounter<long>("orchestrator.lease.lost", "{lease}", "Leases that ended without a word of their worker.");
         _recoveries = meter.CreateCounter<long>("orchestrator.job.recovery", "{recovery}", "How often work went on after something was lost.");
-        _jobDuration = meter.CreateHistogram<double>("orchestrator.job.duration", "s", "From the start of a job in this process to its end.");
+        _jobDuration = meter.CreateHistogram<double>("orchestrator.job.duration", "s", "From the start of a job in this process to its end.", tags: null, Buckets.JobSeconds);
         _queueDepth = meter.CreateGauge<long>("orchestrator.scheduler.queue.depth", "{unit}", "Units that wait for a worker.");
         _leases = meter.CreateGauge<long>("orchestrator.scheduler.leases", "{lease}", "Units under way.");
     }

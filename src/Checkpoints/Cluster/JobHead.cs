@@ -31,6 +31,9 @@ public sealed record JobHead
     /// <summary>Chosen by whoever submitted it, so that a request that is sent twice is carried out once; null where it chose none.</summary>
     public string? Request { get; init; }
 
+    /// <summary>Trace context of whoever submitted it, so that the next server goes on with the same trace; null where nothing is traced.</summary>
+    public string? Trace { get; init; }
+
     /// <summary>What its report is made from: parts of one compressed document, in the tenant's inputs.</summary>
     public required IReadOnlyList<SourceBlob> Documents { get; init; }
 }

@@ -17,8 +17,8 @@ public sealed class StoreInstruments
     /// <param name="meter">Belongs to the caller.</param>
     public StoreInstruments(Meter meter)
     {
-        _writeDuration = meter.CreateHistogram<double>("orchestrator.checkpoint.write.duration", "s", "Until a blob is on stable storage, with all tries.");
-        _writeSize = meter.CreateHistogram<long>("orchestrator.checkpoint.write.size", "By", "Of blobs that were created or replaced.");
+        _writeDuration = meter.CreateHistogram<double>("orchestrator.checkpoint.write.duration", "s", "Until a blob is on stable storage, with all tries.", tags: null, Buckets.Seconds);
+        _writeSize = meter.CreateHistogram<long>("orchestrator.checkpoint.write.size", "By", "Of blobs that were created or replaced.", tags: null, Buckets.Bytes);
         _verifyErrors = meter.CreateCounter<long>("orchestrator.checkpoint.verify.errors", "{error}", "Blobs that were missing or did not have their digest when they were read.");
         _retries = meter.CreateCounter<long>("orchestrator.store.retries", "{try}", "Tries of an operation after the first.");
         _hedges = meter.CreateCounter<long>("orchestrator.store.hedges", "{try}", "Second tries beside a read that took longer than most.");

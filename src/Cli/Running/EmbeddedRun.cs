@@ -5,6 +5,7 @@ using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Cli.Estimating;
 using Orchestrator.Cli.Progress;
 using Orchestrator.Cli.Reports;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Cli.Verbs;
 using Orchestrator.Compression.Models;
 using Orchestrator.Embedded;
@@ -22,7 +23,7 @@ using Spectre.Console;
 namespace Orchestrator.Cli.Running;
 
 /// <summary><c>orc run</c> in one process: store, grains, worker, results. The composition root of the embedded mode.</summary>
-internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbContext context)
+internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbContext context, TelemetrySession telemetry)
 {
     private const string Tenant = "local";
     private const string WorkerName = "embedded";
@@ -43,7 +44,11 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     {
         var run = PreparedRun.Of(options, context);
         if (!options.DryRun)
-            return await new EmbeddedRun(run, options, context).RunAsync(interruption);
+        {
+            using var telemetry = TelemetrySession.Open("orchestrator-run", $"{Environment.MachineName}-{Environment.ProcessId}", context.Surroundings, lines: null);
+            using var span = telemetry.Spans.StartActivity("run");
+            return await new EmbeddedRun(run, options, context, telemetry).RunAsync(interruption);
+        }
 
         var plan = PlanView.Of(run, options.Slots);
         context.WriteResult(plan);
@@ -56,7 +61,7 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
     {
         Warn(run, context);
         _phases.Enter("import");
-        var store = await run.Store.OpenAsync(context, interruption);
+        var store = telemetry.Measured(await (run.Store with { Instruments = telemetry.Store }).OpenAsync(context, interruption), _clock);
         var tensors = new TensorBlobs(store);
         var result = await ResultAsync(store, tensors, interruption);
         _phases.Enter(null);
@@ -127,11 +132,12 @@ internal sealed class EmbeddedRun(PreparedRun run, RunOptions options, VerbConte
         var profile = run.Job.Plan.Settings.Profile;
         using var environment = new OrtEnvironment(LoggingLevel.Error);
         using var runner = new UnitRunner(new ModelRuntime(environment, NumericProfiles.ProviderOf(profile)), NumericProfiles.WidthOf(profile), _clock);
-        await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default, _clock);
-        var worker = new WorkerLoop(host.Scheduler, runner, tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock);
+        await using var host = new EmbeddedHost(store, EmbeddedHostOptions.Default with { Telemetry = telemetry.Grains }, _clock);
+        var worker = new WorkerLoop(
+            host.Scheduler, telemetry.Traced(runner), tensors, WorkerOptions.Create(WorkerName, profile, options.Slots), _clock, new WorkerMeans { Observer = telemetry.Watch(WorkerName) });
         using var drain = new CancellationTokenSource();
         var job = host.Model(Tenant, run.Job.Plan.ComputeJobId());
-        await job.StartAsync(new JobStart(Tenant, run.Job.Plan, fresh), CancellationToken.None);
+        await job.StartAsync(new JobStart(Tenant, run.Job.Plan, fresh) { Trace = Activity.Current?.Id }, CancellationToken.None);
         var working = worker.RunAsync(drain.Token);
         try
         {

@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Embedded;
 using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Telemetry;
 
 namespace Orchestrator.Cli.Serving;
 
@@ -16,11 +17,11 @@ internal interface IServedGrains : IAsyncDisposable
 }
 
 /// <summary>The active server has all grains, in its process; they end with its term.</summary>
-internal sealed class EmbeddedGrains(IBlobStore store, TimeProvider clock) : IServedGrains
+internal sealed class EmbeddedGrains(IBlobStore store, TimeProvider clock, GrainTelemetry telemetry) : IServedGrains
 {
     public Task<Exception> Fault { get; } = new TaskCompletionSource<Exception>().Task;
 
-    public ICoordinator Coordinator(long term) => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster }, clock);
+    public ICoordinator Coordinator(long term) => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster, Telemetry = telemetry }, clock);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Orchestrator.Cli.Stores;
+using Orchestrator.Cli.Telemetry;
 
 namespace Orchestrator.Cli.Serving;
 
@@ -20,6 +21,8 @@ internal sealed record ServeOptions
 
     /// <summary>Null where the active server alone has the grains.</summary>
     public ClusterOptions? Cluster { get; init; }
+
+    public LogFormat Log { get; init; } = LogFormat.Text;
 }
 
 /// <summary>How servers are one cluster of Orleans silos.</summary>

@@ -1,6 +1,10 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Blobs.Azure;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Cli.Verbs;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Models;
@@ -10,18 +14,18 @@ using Orchestrator.Server.Jobs;
 using Orchestrator.Server.Keys;
 using Orchestrator.Server.Leading;
 using Orchestrator.Server.Nodes;
-using Spectre.Console;
+using Orchestrator.Server.Telemetry;
 
 namespace Orchestrator.Cli.Serving;
 
 /// <summary><c>orc serve</c>: store, grains, node, API. The composition root of a server.</summary>
-internal sealed class ServeRun(ServeOptions options, VerbContext context)
+internal sealed partial class ServeRun(ServeOptions options, VerbContext context)
 {
     /// <summary>How long a worker may read or create a blob; it asks again where a unit takes longer.</summary>
     private static readonly TimeSpan s_grant = TimeSpan.FromMinutes(30);
 
     private readonly TimeProvider _clock = context.Surroundings.Clock;
-    private readonly Lock _lock = new();
+    private ILogger _logger = NullLogger.Instance;
 
     public async Task<int> RunAsync(CancellationToken interruption)
     {
@@ -34,12 +38,17 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
         options.Store.Check(context);
         if (options.Cluster is { } asked)
             SiloGrains.Check(asked);
-        var store = await options.Store.OpenAsync(context, interruption);
+        using var telemetry = TelemetrySession.Open("orchestrator-server", options.Name, context.Surroundings, options.Log);
+        _logger = telemetry.Logs.CreateLogger<ServeRun>();
+        var opened = await (options.Store with { Instruments = telemetry.Store }).OpenAsync(context, interruption);
+        var store = telemetry.Measured(opened, _clock);
         await using var grains = options.Cluster is { } cluster
-            ? await SiloGrains.StartAsync(store, cluster, _clock, Say, interruption)
-            : new EmbeddedGrains(store, _clock);
-        var node = new ServerNode(ServerNodeOptions.Default, Parts(store, grains, new ServerIdentity(options.Name, options.Address ?? options.Listen, Guid.NewGuid().ToString("N"))));
-        await using var api = ApiHost.Create(Parts(node, store, keys, interruption), options.Listen);
+            ? await SiloGrains.StartAsync(store, cluster, _clock, telemetry.Grains, interruption)
+            : new EmbeddedGrains(store, _clock, telemetry.Grains);
+        if (options.Cluster is { } joined)
+            LogNotice(_logger, LogLevel.Information, options.Name, "silo", $"on {joined.Silo}, found by {(joined.DatabaseFile is null ? "the first silo" : "the database")}");
+        var node = new ServerNode(ServerNodeOptions.Default, Parts(store, grains, new ServerIdentity(options.Name, options.Address ?? options.Listen, Guid.NewGuid().ToString("N")), telemetry));
+        await using var api = ApiHost.Create(Parts(node, store, opened as IBlobGrants, keys, interruption), options.Listen, web => web.Services.AddSingleton(telemetry.Logs));
         try
         {
             await api.StartAsync(interruption);
@@ -49,7 +58,7 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
             throw new InputException("listen-failed", options.Listen.ToString(), taken.Message, "Choose another port with --listen.", taken);
         }
 
-        Say("listening", $"on {api.Address} {(keys is null ? "without keys, for this machine only" : "for whoever has a key")}");
+        LogNotice(_logger, LogLevel.Information, options.Name, "listening", $"on {api.Address} {(keys is null ? "without keys, for this machine only" : "for whoever has a key")}");
         await RunAsync(node, grains, interruption);
         context.WriteResult(new ServeResult(options.Name, node.Identity.Address, node.Head?.Term ?? 0, _clock.GetElapsedTime(started).TotalSeconds));
         return ExitCodes.Success;
@@ -67,28 +76,26 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
             throw new IOException($"The server has left its cluster and has to be started anew: {(await grains.Fault).Message}");
     }
 
-    private ServerNodeParts Parts(IBlobStore store, IServedGrains grains, ServerIdentity identity) => new(
+    private ServerNodeParts Parts(IBlobStore store, IServedGrains grains, ServerIdentity identity, TelemetrySession telemetry) => new(
         identity,
         store,
         _clock,
         grains.Coordinator,
         FoldOf(store),
-        notice =>
-        {
-            Say(notice.Kind, notice.Message);
-            if (notice.Cause is not (null or IOException or UnauthorizedAccessException or OperationCanceledException or TimeoutException))
-                Fault(notice.Cause);
-        });
+        Tell)
+    {
+        Instruments = new ServerInstruments(telemetry.Meter),
+    };
 
-    private ApiParts Parts(ServerNode node, IBlobStore store, KeyRing? keys, CancellationToken stopping) => new(node, store, OrcCommand.Version)
+    private ApiParts Parts(ServerNode node, IBlobStore store, IBlobGrants? grants, KeyRing? keys, CancellationToken stopping) => new(node, store, OrcCommand.Version)
     {
         Keys = keys,
-        Grants = GrantsOf(store),
+        Grants = grants is null ? null : GrantsOf(grants),
         Fault = Fault,
         Stopping = stopping,
     };
 
-    private GrantBlobs? GrantsOf(IBlobStore store) => store is not IBlobGrants grants ? null : async (reads, creates, token) =>
+    private GrantBlobs GrantsOf(IBlobGrants grants) => async (reads, creates, token) =>
     {
         var until = _clock.GetUtcNow() + s_grant;
         var granted = new List<BlobGrant>(reads.Count + creates.Count);
@@ -116,15 +123,13 @@ internal sealed class ServeRun(ServeOptions options, VerbContext context)
         }
     }
 
-    private void Say(string kind, string message)
+    private void Tell(ServerNotice notice)
     {
-        lock (_lock)
-            context.People.MarkupLineInterpolated($"[grey]{_clock.GetUtcNow():HH:mm:ss}[/] {options.Name} {kind}: {message}");
+        var isExpected = notice.Cause is null or IOException or UnauthorizedAccessException or OperationCanceledException or TimeoutException;
+        LogNotice(_logger, notice.Cause is null ? LogLevel.Information : LogLevel.Warning, options.Name, notice.Kind, notice.Message);
+        if (!isExpected)
+            Fault(notice.Cause!);
     }
 
-    private void Fault(Exception fault)
-    {
-        lock (_lock)
-            context.Surroundings.Terminal.Error.WriteLine(fault.ToString());
-    }
+    private void Fault(Exception fault) => LogFault(_logger, options.Name, fault);
 }

@@ -1,4 +1,5 @@
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs;
 
 namespace Orchestrator.Cli.Serving;
@@ -10,7 +11,7 @@ internal static class SiloGrains
     public static void Check(ClusterOptions cluster) => throw Missing();
 
     /// <exception cref="InputException">Always.</exception>
-    public static Task<IServedGrains> StartAsync(IBlobStore store, ClusterOptions cluster, TimeProvider clock, Action<string, string> say, CancellationToken cancellationToken) =>
+    public static Task<IServedGrains> StartAsync(IBlobStore store, ClusterOptions cluster, TimeProvider clock, GrainTelemetry telemetry, CancellationToken cancellationToken) =>
         throw Missing();
 
     private static InputException Missing() => new(

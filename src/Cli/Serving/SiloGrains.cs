@@ -1,7 +1,7 @@
-using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Grains.Abstractions;
+using Orchestrator.Grains.Telemetry;
 using Orchestrator.Jobs;
 using Orchestrator.Silo;
 
@@ -26,19 +26,18 @@ internal sealed class SiloGrains : IServedGrains
     }
 
     /// <summary>Joins the cluster.</summary>
-    /// <param name="say">Gets a kind and what a person who runs the server wants to know.</param>
-    public static async Task<IServedGrains> StartAsync(IBlobStore store, ClusterOptions cluster, TimeProvider clock, Action<string, string> say, CancellationToken cancellationToken)
+    /// <param name="telemetry">What the silo itself warns of goes to its logs, too.</param>
+    public static async Task<IServedGrains> StartAsync(IBlobStore store, ClusterOptions cluster, TimeProvider clock, GrainTelemetry telemetry, CancellationToken cancellationToken)
     {
         var options = SiloOptions.Default with
         {
             Tenant = BlobNames.Cluster,
+            Telemetry = telemetry,
             Address = cluster.Silo,
             Primary = cluster.First,
             Database = cluster.DatabaseFile is { } file ? SiloOptions.ReadDatabase(file) : null,
         };
-        var silo = await SiloCoordinator.StartAsync(store, options, clock, new SiloLogs(say), cancellationToken);
-        say("silo", $"on {cluster.Silo}, found by {(cluster.DatabaseFile is null ? "the first silo" : "the database")}");
-        return new SiloGrains(silo);
+        return new SiloGrains(await SiloCoordinator.StartAsync(store, options, clock, telemetry.Logs, cancellationToken));
     }
 
     public ICoordinator Coordinator(long term) => new Shared(_silo);
@@ -56,30 +55,5 @@ internal sealed class SiloGrains : IServedGrains
         public IModelGrain Model(string tenant, string jobId) => silo.Model(tenant, jobId);
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
-
-    /// <summary>What a silo warns of, on the server's own lines.</summary>
-    private sealed class SiloLogs(Action<string, string> say) : ILoggerFactory, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (IsEnabled(logLevel))
-                say("silo", exception is null ? formatter(state, null) : $"{formatter(state, exception)} ({exception.GetType().Name}: {exception.Message})");
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }

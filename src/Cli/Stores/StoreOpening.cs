@@ -1,6 +1,7 @@
 using Azure.Identity;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Blobs.Azure;
+using Orchestrator.Checkpoints.Telemetry;
 using Orchestrator.Cli.Verbs;
 using Orchestrator.Jobs;
 using Spectre.Console;
@@ -13,13 +14,16 @@ internal sealed record StoreOpening(StoreAddress Address, string? KeyFile)
 {
     private const UnixFileMode OthersMay = UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.GroupWrite;
 
+    /// <summary>Null where tries are not counted.</summary>
+    public StoreInstruments? Instruments { get; init; }
+
     /// <summary>Opens a store to work on, made where there is none. It tries again by itself what failed for a moment.</summary>
     /// <exception cref="InputException">It cannot be opened.</exception>
     public async Task<IBlobStore> OpenAsync(VerbContext context, CancellationToken cancellationToken)
     {
         var surroundings = context.Surroundings;
         if (Address.Folder is { } folder)
-            return new RetryingBlobStore(surroundings.Medium(FileBlobStore.Open(folder, surroundings.Clock)), StoreRetryOptions.Default, surroundings.Clock, Random.Shared.NextDouble);
+            return new RetryingBlobStore(surroundings.Medium(FileBlobStore.Open(folder, surroundings.Clock)), StoreRetryOptions.Default, surroundings.Clock, Random.Shared.NextDouble, Instruments);
         return surroundings.Medium(await ContainerAsync(create: true, context, cancellationToken));
     }
 
@@ -45,7 +49,7 @@ internal sealed record StoreOpening(StoreAddress Address, string? KeyFile)
     }
 
     private Task<AzureBlobStore> ContainerAsync(bool create, VerbContext context, CancellationToken cancellationToken) => AzureBlobStore.OpenAsync(
-        Address.Container!, Credential(context), new AzureStoreOptions(context.Surroundings.Clock, Random.Shared.NextDouble), create, cancellationToken);
+        Address.Container!, Credential(context), new AzureStoreOptions(context.Surroundings.Clock, Random.Shared.NextDouble) { Instruments = Instruments }, create, cancellationToken);
 
     private StoreCredential Credential(VerbContext context)
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using Orchestrator.Cli.Serving;
 using Orchestrator.Cli.Stores;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Jobs;
 using Orchestrator.Server.Keys;
 using Spectre.Console;
@@ -25,6 +26,8 @@ internal sealed class ServeVerb
     private readonly Option<string?> _firstSilo = new("--first-silo") { Description = "The silo of the first server, for further ones with --cluster localhost", HelpName = "IP:PORT" };
     private readonly Option<string?> _newKey = new("--new-key") { Description = "Print a new key and its line for the file of keys, and stop: tenant:NAME or worker:NAME", HelpName = "ROLE:NAME" };
 
+    private readonly Option<LogFormat> _log = LogFormatOption.Create();
+
     private ServeVerb()
     {
     }
@@ -38,7 +41,7 @@ internal sealed class ServeVerb
             "orc serve --store https://example.blob.core.windows.net/jobs --keys keys.txt --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070",
             "orc serve --store /mnt/shared/store --cluster postgres --database-file database.txt --silo 10.0.0.4:11111 --listen http://10.0.0.4:7070 --keys keys.txt")
         {
-            options._store.Store, options._store.KeyFile, options._listen, options._address, options._keys, options._name,
+            options._store.Store, options._store.KeyFile, options._listen, options._address, options._keys, options._name, options._log,
             options._cluster, options._databaseFile, options._silo, options._firstSilo, options._newKey,
         };
         verb.Validators.Add(result =>
@@ -63,6 +66,7 @@ internal sealed class ServeVerb
                 Keys = parsed.GetValue(_keys) is { } file ? context.Surroundings.Resolve(file) : null,
                 Name = parsed.GetValue(_name)!,
                 Cluster = Cluster(parsed, context),
+                Log = parsed.GetValue(_log),
             },
             context);
         return await run.RunAsync(cancellation);

@@ -67,7 +67,7 @@ internal sealed class WorkerEndpoints(ApiParts parts)
     private async Task HeartbeatAsync(HttpContext http)
     {
         var heartbeat = await Requests.ReadAsync<Heartbeat>(http, Requests.SmallBody);
-        await Requests.WriteAsync(http, await Known(heartbeat.Worker).Scheduler.HeartbeatAsync(heartbeat, http.RequestAborted));
+        await Requests.WriteAsync(http, await Known(heartbeat.Worker, heartbeat.Attempts is { Count: > 0 }).Scheduler.HeartbeatAsync(heartbeat, http.RequestAborted));
     }
 
     private async Task CompleteAsync(HttpContext http)
@@ -93,10 +93,11 @@ internal sealed class WorkerEndpoints(ApiParts parts)
         await Requests.WriteAsync(http, await grants(request.Reads, request.Creates, http.RequestAborted));
     }
 
-    private ActiveServer Known(string worker)
+    /// <param name="works">It told that it runs units.</param>
+    private ActiveServer Known(string worker, bool works = false)
     {
         var active = parts.Node.Active();
-        return active.Workers.Hear(worker ?? "") ? active : throw Unknown(worker ?? "");
+        return active.Workers.Hear(worker ?? "", works) ? active : throw Unknown(worker ?? "");
     }
 
     private static bool IsBelow(string name, string prefix) => name.StartsWith($"{prefix}/", StringComparison.Ordinal) && !name.Contains("..", StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Cluster;
 using Orchestrator.Jobs.Machines;
@@ -197,6 +198,7 @@ public sealed class JobDesk
             Run = run,
             Documents = documents,
             Request = submission.Request,
+            Trace = Activity.Current is { Recorded: true } asking ? asking.Id : null,
         }, cancellationToken);
         (entry.IsLoaded, entry.Strikes) = (true, 0);
         if (isOpen)

@@ -114,7 +114,7 @@ internal sealed class JobRun : IDisposable
     {
         await _registry.ReadHistoryAsync(_entry, stop);
         var plan = await _registry.ReadPlanAsync(_entry, stop);
-        _starting = _model.StartAsync(new JobStart(_entry.Tenant, plan, Fresh: false), CancellationToken.None);
+        _starting = _model.StartAsync(new JobStart(_entry.Tenant, plan, Fresh: false) { Trace = _entry.Head?.Trace }, CancellationToken.None);
         await _starting.WaitAsync(stop);
         _begun.TrySetResult();
         _entry.Begin(this);

@@ -83,8 +83,9 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
         var asked = clock.GetTimestamp();
         if (await heads.ReplaceServerAsync(head, _seen.ETag, stop).WaitAsync(options.Attempt, clock, stop) is not { } etag)
             return null;
+        var isHandedOver = _seen.Head is { IsReleased: true };
         See(head, etag);
-        return new Tenure(head.Term, asked, options.Right, clock);
+        return new Tenure(head.Term, asked, options.Right, clock) { IsHandedOver = isHandedOver };
     }
 
     private async Task ActAsync(Tenure tenure, Func<Tenure, Task> duty)

@@ -20,6 +20,9 @@ public sealed class Tenure : IDisposable
 
     public long Term { get; }
 
+    /// <summary>The server before had said that it stops.</summary>
+    public bool IsHandedOver { get; init; }
+
     /// <summary>Cancelled when the server has to stop acting.</summary>
     public CancellationToken Over { get; }
 

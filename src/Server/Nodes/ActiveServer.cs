@@ -144,7 +144,10 @@ public sealed class ActiveServer
         {
             await LoadAsync(entry, over);
             if (entry.State == JobState.Queued && entry.Head is not null && (entry.Trouble is null || entry.Trouble.Code == Trouble.StoreAway) && (run = session.Start(entry)) is not null)
+            {
+                _parts.Instruments?.Recovered(planned: Tenure.IsHandedOver && entry.Strikes == 0);
                 entry.Note(new JobLogLine(_parts.Clock.GetUtcNow(), "take-over", null, $"'{_parts.Identity.Name}' runs the job (term {Tenure.Term})."));
+            }
         }
         finally
         {

@@ -17,6 +17,7 @@ public sealed class ServerNode
     public ServerNode(ServerNodeOptions options, ServerNodeParts parts)
     {
         (_options, _parts) = (options, parts);
+        parts.Instruments?.Watch(this);
         _leadership = new Leadership(new ClusterHeads(parts.Store, parts.Identity.Process), parts.Identity, options.Leadership, parts.Clock);
     }
 

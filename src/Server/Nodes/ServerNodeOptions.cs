@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Server.Jobs;
 using Orchestrator.Server.Leading;
+using Orchestrator.Server.Telemetry;
 
 namespace Orchestrator.Server.Nodes;
 
@@ -19,7 +20,11 @@ public sealed record ServerNodeOptions(LeadershipOptions Leadership, int Starts,
 /// <param name="Coordinators">Makes the coordinator of a term; the node disposes it.</param>
 /// <param name="Notice">Gets what a person who runs the server wants to know.</param>
 public sealed record ServerNodeParts(
-    ServerIdentity Identity, IBlobStore Store, TimeProvider Clock, Func<long, ICoordinator> Coordinators, FoldJob Fold, Action<ServerNotice> Notice);
+    ServerIdentity Identity, IBlobStore Store, TimeProvider Clock, Func<long, ICoordinator> Coordinators, FoldJob Fold, Action<ServerNotice> Notice)
+{
+    /// <summary>Null where nothing is counted.</summary>
+    public ServerInstruments? Instruments { get; init; }
+}
 
 /// <summary>Something that happened to the server.</summary>
 /// <param name="Kind"><c>active</c>, <c>standby</c>, <c>coordinator-failed</c>, <c>store-unavailable</c> or <c>stopped</c>.</param>

@@ -9,7 +9,16 @@ public sealed record RosterEntry(WorkerRegistration Registration, TimeSpan Heard
     /// <summary>Twice what a worker may be silent for while it waits for units.</summary>
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(45);
 
+    /// <summary>Twice the time between two heartbeats.</summary>
+    private static readonly TimeSpan s_work = TimeSpan.FromSeconds(10);
+
     public bool IsOffline => Heard >= s_silence;
+
+    /// <summary>Time since it told last that it runs units; null where it has not.</summary>
+    public TimeSpan? Worked { get; init; }
+
+    /// <summary><c>available</c>, <c>busy</c>, <c>draining</c> or <c>offline</c>.</summary>
+    public string State => IsOffline ? "offline" : IsDraining ? "draining" : Worked < s_work ? "busy" : "available";
 
     /// <summary>May get units.</summary>
     public bool IsAvailable => !IsDraining && !IsOffline;
@@ -30,14 +39,16 @@ public sealed class WorkerRoster(TimeProvider clock)
     }
 
     /// <summary>A worker was heard of.</summary>
+    /// <param name="works">It told that it runs units.</param>
     /// <returns>False where it is not known: it has to register.</returns>
-    public bool Hear(string worker)
+    public bool Hear(string worker, bool works = false)
     {
         lock (_lock)
         {
             if (!_workers.TryGetValue(worker, out var line))
                 return false;
-            _workers[worker] = line with { Heard = clock.GetTimestamp() };
+            var now = clock.GetTimestamp();
+            _workers[worker] = line with { Heard = now, Worked = works ? now : line.Worked };
             return true;
         }
     }
@@ -67,9 +78,12 @@ public sealed class WorkerRoster(TimeProvider clock)
             }
 
             return [.. _workers.Values.OrderBy(w => w.Registration.Worker, StringComparer.Ordinal)
-                .Select(w => new RosterEntry(w.Registration, clock.GetElapsedTime(w.Heard), w.IsDraining))];
+                .Select(w => new RosterEntry(w.Registration, clock.GetElapsedTime(w.Heard), w.IsDraining) { Worked = w.Worked is { } worked ? clock.GetElapsedTime(worked) : null })];
         }
     }
 
-    private sealed record Line(WorkerRegistration Registration, long Heard, bool IsDraining);
+    private sealed record Line(WorkerRegistration Registration, long Heard, bool IsDraining)
+    {
+        public long? Worked { get; init; }
+    }
 }

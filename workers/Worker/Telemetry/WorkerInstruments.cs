@@ -19,7 +19,7 @@ public sealed class WorkerInstruments
     public WorkerInstruments(Meter meter, ActivitySource spans)
     {
         Spans = spans;
-        _attemptDuration = meter.CreateHistogram<double>("orchestrator.worker.attempt.duration", "s", "Of an attempt with its reads, writes and report.");
+        _attemptDuration = meter.CreateHistogram<double>("orchestrator.worker.attempt.duration", "s", "Of an attempt with its reads, writes and report.", tags: null, Buckets.Seconds);
         _busySlots = meter.CreateUpDownCounter<long>("orchestrator.worker.slots.busy", "{slot}", "Slots that run a unit.");
         _leasesLost = meter.CreateCounter<long>("orchestrator.worker.lease.lost", "{lease}", "Units that were stopped because their lease could not be renewed.");
         _refused = meter.CreateCounter<long>("orchestrator.worker.results.refused", "{attempt}", "Results that no coordinator took.");
