@@ -41,7 +41,7 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
         if (entry.State == JobState.Ended)
         {
             var units = end?.Manifest?.Units ?? (result is null ? progress?.UnitsDone ?? 0 : result.Summary.Computed + result.Summary.Reused);
-            return view with { UnitsTotal = units, UnitsDone = units, UnitsReused = result?.Summary.Reused ?? progress?.UnitsReused ?? 0, Phase = "ended", Progress = 1 };
+            return view with { UnitsTotal = units, UnitsDone = units, UnitsReused = result?.Summary.Reused ?? progress?.UnitsReused ?? 0, Phase = "ended", Progress = entry.Status == JobStatus.Succeeded ? 1 : Share(progress) };
         }
 
         return progress is null ? view : view with
@@ -50,7 +50,7 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
             UnitsDone = progress.UnitsDone,
             UnitsReused = progress.UnitsReused,
             Phase = entry.IsRunning ? progress.Phase : null,
-            Progress = progress.CostTotal > 0 ? Math.Clamp(progress.CostDone / progress.CostTotal, 0, 1) : 0,
+            Progress = Share(progress),
             SecondsLeft = entry.IsRunning ? SecondsLeft(entry, progress) : null,
         };
     }
@@ -139,6 +139,8 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
 
     private async Task<StoredResult> FoldAsync(JobEntry entry, JobPlan plan, CancellationToken cancellationToken) =>
         await parts.Fold(await _checkpoints.ReadScopeAsync(entry.Tenant, entry.Id, cancellationToken), plan, cancellationToken);
+
+    private static double Share(JobProgress? progress) => progress is { CostTotal: > 0 } ? Math.Clamp(progress.CostDone / progress.CostTotal, 0, 1) : 0;
 
     private static JobView Folded(JobView view, StoredResult stored) =>
         view with { UnitsTotal = stored.Units, UnitsDone = stored.Committed, Progress = stored.Units > 0 ? (double)stored.Committed / stored.Units : 0 };
