@@ -29,7 +29,7 @@ public sealed record SiloOptions
     /// <summary>Whose names the state of the scheduler has, which is no tenant's.</summary>
     public string Tenant { get; init; } = "local";
 
-    public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
+    public RetryPolicy Retry { get; init; } = RetryPolicy.Cluster;
 
     public LeaseOptions Leases { get; init; } = LeaseOptions.Default;
 

@@ -3,6 +3,7 @@ using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Embedded;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Telemetry;
+using Orchestrator.Jobs.Outcomes;
 
 namespace Orchestrator.Cli.Serving;
 
@@ -21,7 +22,7 @@ internal sealed class EmbeddedGrains(IBlobStore store, TimeProvider clock, Grain
 {
     public Task<Exception> Fault { get; } = new TaskCompletionSource<Exception>().Task;
 
-    public ICoordinator Coordinator(long term) => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster, Telemetry = telemetry }, clock);
+    public ICoordinator Coordinator(long term) => new EmbeddedHost(store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster, Retry = RetryPolicy.Cluster, Telemetry = telemetry }, clock);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

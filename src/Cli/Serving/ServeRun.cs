@@ -9,6 +9,7 @@ using Orchestrator.Cli.Verbs;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Grains.Models;
 using Orchestrator.Jobs;
+using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Server.Api;
 using Orchestrator.Server.Jobs;
 using Orchestrator.Server.Keys;
@@ -104,7 +105,7 @@ internal sealed partial class ServeRun(ServeOptions options, VerbContext context
         return granted;
     };
 
-    private static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
+    internal static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
     {
         var job = new StoredJob(new CheckpointStore(store), scope, plan);
         await job.ReadAsync(null, token);

@@ -46,7 +46,7 @@ public sealed class JobDesk
             await SubmissionChecks.CheckSourcesAsync(_parts.Store, tenant, submission.Plan, cancellationToken);
             await _registry.Checkpoints.WritePlanAsync(tenant, submission.Plan, cancellationToken);
             var documents = await _papers.WriteAsync(tenant, new JobPapers(submission.Outline, submission.Sources), cancellationToken);
-            await _server.Listed.WaitAsync(cancellationToken);
+            await _server.Listed.OrAsync(cancellationToken);
             return await ActAsync(_registry.FindOrAdd(tenant, id), entry => BeginAsync(entry, submission, documents, cancellationToken), cancellationToken);
         });
     }
@@ -104,7 +104,7 @@ public sealed class JobDesk
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<JobView>> ListAsync(string tenant, CancellationToken cancellationToken)
     {
-        await _server.Listed.WaitAsync(cancellationToken);
+        await _server.Listed.OrAsync(cancellationToken);
         var views = new List<JobView>();
         foreach (var entry in _registry.Of(tenant))
             views.Add(await GuardAsync(entry.Id, async () => _accounts.View(await LoadedAsync(entry, cancellationToken))));
@@ -150,7 +150,7 @@ public sealed class JobDesk
                 yield return told = view;
             if (view.State == JobState.Ended)
                 yield break;
-            await changed.WaitAsync(cancellationToken);
+            await changed.OrAsync(cancellationToken);
             // Units end faster than anyone reads.
             await Task.Delay(s_pace, _parts.Clock, cancellationToken);
         }
@@ -174,7 +174,7 @@ public sealed class JobDesk
                 yield return line;
             if (!follow || state == JobState.Ended)
                 yield break;
-            await changed.WaitAsync(cancellationToken);
+            await changed.OrAsync(cancellationToken);
         }
     }
 
@@ -214,7 +214,7 @@ public sealed class JobDesk
 
     private Task<JobView> ActAsync(string tenant, string id, Func<JobEntry, Task> act, CancellationToken cancellationToken) => GuardAsync(id, async () =>
     {
-        await _server.Listed.WaitAsync(cancellationToken);
+        await _server.Listed.OrAsync(cancellationToken);
         return await ActAsync(_registry.Find(tenant, id), act, cancellationToken);
     });
 
@@ -248,7 +248,7 @@ public sealed class JobDesk
 
     private async Task<JobEntry> FindAsync(string tenant, string id, CancellationToken cancellationToken)
     {
-        await _server.Listed.WaitAsync(cancellationToken);
+        await _server.Listed.OrAsync(cancellationToken);
         return await GuardAsync(id, () => LoadedAsync(_registry.Find(tenant, id), cancellationToken));
     }
 

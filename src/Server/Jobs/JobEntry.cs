@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints.Cluster;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Machines;
+using Orchestrator.Server.Nodes;
 using Orchestrator.Server.Protocol;
 
 namespace Orchestrator.Server.Jobs;
@@ -33,7 +34,7 @@ internal sealed class JobEntry(string tenant, string id)
 
     public string Id { get; } = id;
 
-    public SemaphoreSlim Gate { get; } = new(1);
+    public Turnstile Gate { get; } = new();
 
     public JobLog Log { get; } = new();
 

@@ -2,6 +2,7 @@ using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Machines;
+using Orchestrator.Server.Nodes;
 using Orchestrator.Server.Protocol;
 
 namespace Orchestrator.Server.Jobs;
@@ -115,7 +116,7 @@ internal sealed class JobRun : IDisposable
         await _registry.ReadHistoryAsync(_entry, stop);
         var plan = await _registry.ReadPlanAsync(_entry, stop);
         _starting = _model.StartAsync(new JobStart(_entry.Tenant, plan, Fresh: false) { Trace = _entry.Head?.Trace }, CancellationToken.None);
-        await _starting.WaitAsync(stop);
+        await _starting.OrAsync(stop);
         _begun.TrySetResult();
         _entry.Begin(this);
         try

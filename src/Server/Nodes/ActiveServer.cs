@@ -78,10 +78,12 @@ public sealed class ActiveServer
         var starting = StartJobsAsync(session, over);
         try
         {
-            var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            using var end = over.UnsafeRegister(static e => ((TaskCompletionSource)e!).TrySetResult(), ended);
-            if (await Task.WhenAny(session.Coordinator.Fault, ended.Task) == session.Coordinator.Fault)
-                Strike(await session.Coordinator.Fault);
+            await session.Coordinator.Fault.OrAsync(over);
+            Strike(await session.Coordinator.Fault);
+        }
+        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        {
+            // The tenure is over, or the server stops.
         }
         finally
         {
@@ -155,7 +157,7 @@ public sealed class ActiveServer
         }
 
         if (run is not null)
-            await run.Begun.WaitAsync(over);
+            await run.Begun.OrAsync(over);
         else if (entry is { End: null, Head.Wish: JobWish.Cancel })
             await EndCancelledAsync(entry);
         return true;

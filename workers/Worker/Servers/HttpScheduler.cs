@@ -30,16 +30,19 @@ public sealed class HttpScheduler : IWorkerScheduler, IDisposable
     /// <param name="key">Bearer key; null where the server wants none.</param>
     /// <param name="registered">Told after every registration, the first one and those after a take-over.</param>
     public HttpScheduler(IReadOnlyList<Uri> servers, string? key, WorkerRegistration registration, Action<Uri, WorkerTerms> registered, TimeProvider clock)
+        : this(OpenNetwork(), servers, key, registration, registered, clock)
+    {
+    }
+
+    /// <param name="network">What carries the messages; it goes with the scheduler.</param>
+    /// <param name="servers">In the order to try them in.</param>
+    /// <param name="key">Bearer key; null where the server wants none.</param>
+    /// <param name="registered">Told after every registration, the first one and those after a take-over.</param>
+    public HttpScheduler(
+        HttpMessageHandler network, IReadOnlyList<Uri> servers, string? key, WorkerRegistration registration, Action<Uri, WorkerTerms> registered, TimeProvider clock)
     {
         (_registration, _registered) = (registration, registered);
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            // A key is for the server it was given for.
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            ConnectTimeout = s_connect,
-            PooledConnectionLifetime = s_connectionLife,
-        });
+        _http = new HttpMessageInvoker(network);
         _link = new ServerLink(_http, servers, key, clock);
     }
 
@@ -87,6 +90,15 @@ public sealed class HttpScheduler : IWorkerScheduler, IDisposable
         await CallAsync<BlobGrant[]>(WorkerRoutes.Grants, request, _ => s_answer, cancellationToken);
 
     public void Dispose() => _http.Dispose();
+
+    private static SocketsHttpHandler OpenNetwork() => new()
+    {
+        // A key is for the server it was given for.
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        ConnectTimeout = s_connect,
+        PooledConnectionLifetime = s_connectionLife,
+    };
 
     private async Task<T> CallAsync<T>(string path, object message, Func<WorkerTerms, TimeSpan> patience, CancellationToken cancellationToken)
         where T : class
