@@ -4,6 +4,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Orchestrator.Benchmarks.Cluster;
 using Orchestrator.Benchmarks.Numerics;
+using Orchestrator.Benchmarks.Scheduling;
 using Orchestrator.Benchmarks.Solvers;
 using Orchestrator.Benchmarks.Stores;
 
@@ -22,6 +23,12 @@ if (args is ["cluster-throughput", .. var cluster])
 if (args is ["cluster-describe", .. var described])
 {
     await ClusterDescribe.RunAsync(described);
+    return;
+}
+
+if (args is ["lease-pace", .. var pace])
+{
+    LeasePace.Run(pace);
     return;
 }
 

@@ -64,6 +64,87 @@ public sealed class LayerGrainTests
     }
 
     [Fact]
+    public async Task A_unit_is_offered_with_the_workers_that_failed_it_and_after_a_shortage_with_more_memory_than_they_had()
+    {
+        var (layer, _) = await StartAsync();
+        var estimate = _scheduler.Offered[0].MemoryBytes;
+
+        foreach (var (worker, code, free) in new[] { ("a", "flaky", 1_000L), ("b", Failure.OutOfMemory, 8_000L), ("b", Failure.OutOfMemory, 4_000L) })
+        {
+            var end = End(_scheduler.Offered[^1], Outcome.SystemFailed(new Failure(code, "It happens.", Retryable: true)));
+            await layer.AttemptsEndedAsync([end with { Worker = worker, FreeBytes = free }], CancellationToken.None);
+            _clock.Advance(RetryPolicy.Default.MaxDelay);
+        }
+
+        Assert.Equal(["", "a", "a b", "a b"], _scheduler.Offered.Select(o => string.Join(' ', o.Avoid)));
+        Assert.Equal([null, null, 10_000L, 10_000L], _scheduler.Offered.Select(o => o.WantedBytes));
+        Assert.True(estimate > 0);
+        Assert.All(_scheduler.Offered, offer => Assert.Equal(estimate, offer.MemoryBytes));
+    }
+
+    [Fact]
+    public async Task What_fails_the_same_way_on_two_workers_and_is_not_to_be_retried_is_given_up_at_once()
+    {
+        var (layer, block) = await StartAsync();
+        foreach (var worker in new[] { "a", "b" })
+        {
+            var end = End(_scheduler.Offered[^1], Outcome.WorkloadFailed(new Failure("data-not-finite", $"'{worker}' found NaN.", Retryable: false)));
+            await layer.AttemptsEndedAsync([end with { Worker = worker }], CancellationToken.None);
+            _clock.Advance(RetryPolicy.Default.MaxDelay);
+        }
+
+        await block.Host!.DeliverAsync();
+        var trouble = Assert.Single(Assert.Single(block.Ends).Troubles);
+        Assert.Equal(("quarantined", 2, "a b"), (trouble.Code, trouble.Attempts, string.Join(' ', trouble.Workers)));
+        Assert.StartsWith("data-not-finite-", trouble.Fingerprint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_only_this_worker_could_run_is_given_up_after_one_failure_that_is_not_to_be_retried()
+    {
+        var (layer, block) = await StartAsync();
+        var end = End(_scheduler.Offered[^1], Outcome.WorkloadFailed(new Failure("data-not-finite", "It has NaN.", Retryable: false)));
+
+        await layer.AttemptsEndedAsync([end with { HadNoOther = true }], CancellationToken.None);
+        await block.Host!.DeliverAsync();
+
+        Assert.Single(block.Ends);
+    }
+
+    [Theory]
+    [InlineData(true, 5)]
+    [InlineData(false, 10)]
+    public async Task A_unit_that_takes_its_workers_down_with_it_is_given_up_in_the_end(bool isCrash, int losses)
+    {
+        var (layer, block) = await StartAsync();
+        for (var loss = 1; loss <= losses; loss++)
+        {
+            Assert.Empty(block.Ends);
+            await layer.AttemptsEndedAsync([End(_scheduler.Offered[^1], Outcome.Lost($"worker-{loss}")) with { Worker = $"worker-{loss}", IsCrash = isCrash }], CancellationToken.None);
+            _clock.Advance(RetryPolicy.Default.MaxDelay);
+            await block.Host!.DeliverAsync();
+        }
+
+        Assert.Single(block.Ends);
+        Assert.Equal(isCrash ? losses - 1 : 0, _scheduler.Offered[^1].Avoid.Count);
+    }
+
+    [Fact]
+    public async Task A_unit_that_is_always_handed_back_is_given_up_in_the_end()
+    {
+        const int Bound = 1_000;
+        var (layer, block) = await StartAsync();
+        for (var turn = 0; turn < Bound && block.Ends.Count == 0; turn++)
+        {
+            await layer.AttemptsEndedAsync([End(_scheduler.Offered[^1], Outcome.Cancelled("It stops."))], CancellationToken.None);
+            _clock.Advance(RetryPolicy.Default.MaxDelay);
+            await block.Host!.DeliverAsync();
+        }
+
+        Assert.Single(block.Ends);
+    }
+
+    [Fact]
     public async Task Outputs_under_names_that_are_not_the_attempts_own_are_refused()
     {
         var (layer, _) = await StartAsync();

@@ -16,6 +16,13 @@ public sealed class MistakeTests
     [Fact]
     public void A_status_stored_beside_the_commits_is_caught() => Catches(Mistakes.StatusBeside, "status equals the fold of commits", "each unit is committed once", "no commit is lost");
 
+    [Fact]
+    public void A_take_over_that_keeps_the_term_is_caught() => Catches(Mistakes.TermKept, "every take-over raises the term");
+
+    [Fact]
+    public void A_pause_that_is_answered_before_it_is_written_is_caught() =>
+        Catches(Mistakes.PauseUnwritten, "nothing is committed after a pause or a cancel was answered", "what is answered to a pause stays");
+
     private static void Catches(SimulationHooks hooks, params string[] invariants)
     {
         var caught = Mistakes.FirstCaught(hooks, MostSeeds);

@@ -1,4 +1,7 @@
+using System.Text;
+using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Checkpoints.Cluster;
 using Orchestrator.Cli.Simulating.Cluster;
 using Orchestrator.Cli.Simulating.Seeds;
 using Orchestrator.Grains.Abstractions;
@@ -21,6 +24,12 @@ internal static class Mistakes
 
     /// <summary>Beside each commit a status is written, and it is the status that is believed.</summary>
     public static SimulationHooks StatusBeside { get; } = new() { Store = store => new Statuses(store) };
+
+    /// <summary>A standby that takes over leaves the term as it was.</summary>
+    public static SimulationHooks TermKept { get; } = new() { ServerStore = (store, _) => new SameTerm(store) };
+
+    /// <summary>A pause is answered, and written a while later.</summary>
+    public static SimulationHooks PauseUnwritten { get; } = new() { ServerStore = (store, clock) => new LateWishes(store, clock) };
 
     /// <summary>The first seed that breaks a promise.</summary>
     public static SeedResult FirstCaught(SimulationHooks hooks, int seeds) => Enumerable.Range(1, seeds)
@@ -74,6 +83,65 @@ internal static class Mistakes
             IsCommit(name) && await base.ReadAsync(StatusOf(name), cancellationToken) is { } status ? status : await base.ReadAsync(name, cancellationToken);
 
         private static string StatusOf(string commit) => commit.Replace("/commits/", "/statuses/", StringComparison.Ordinal);
+    }
+
+    private sealed class SameTerm(IBlobStore inner) : Passing(inner)
+    {
+        private ServerHead? _seen;
+        private long? _kept;
+
+        public override async Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken)
+        {
+            var blob = await base.ReadAsync(name, cancellationToken);
+            if (name == BlobNames.ServerHead && blob is not null)
+                _seen = await HeadOf(blob.Content);
+            return blob;
+        }
+
+        public override async Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken)
+        {
+            if (name == BlobNames.ServerHead && await HeadOf(content) is { } head)
+            {
+                if (_seen is { } seen && seen.Holder != head.Holder)
+                    _kept = seen.Term;
+                content = await ContentOf(head with { Term = _kept ?? head.Term });
+            }
+
+            return await base.ReplaceAsync(name, content, etag, cancellationToken);
+        }
+
+        private static async Task<ServerHead?> HeadOf(ReadOnlyMemory<byte> content)
+        {
+            var aside = new MemoryBlobStore();
+            await aside.ReplaceAsync(BlobNames.ServerHead, content, null, CancellationToken.None);
+            return (await new ClusterHeads(aside, "test").ReadServerAsync(CancellationToken.None)).Head;
+        }
+
+        private static async Task<ReadOnlyMemory<byte>> ContentOf(ServerHead head)
+        {
+            var aside = new MemoryBlobStore();
+            await new ClusterHeads(aside, "test").ReplaceServerAsync(head, null, CancellationToken.None);
+            return (await aside.ReadAsync(BlobNames.ServerHead, CancellationToken.None))!.Content;
+        }
+    }
+
+    private sealed class LateWishes(IBlobStore inner, TimeProvider clock) : Passing(inner)
+    {
+        private static readonly TimeSpan s_late = TimeSpan.FromSeconds(10);
+
+        public override async Task<string?> ReplaceAsync(string name, ReadOnlyMemory<byte> content, string? etag, CancellationToken cancellationToken)
+        {
+            if (!name.StartsWith($"{BlobNames.Cluster}/jobs/", StringComparison.Ordinal) || !BlobName.IsHead(name) || !Encoding.UTF8.GetString(content.Span).Contains("\"wish\":\"pause\"", StringComparison.Ordinal))
+                return await base.ReplaceAsync(name, content, etag, cancellationToken);
+            _ = WriteAsync(name, content, etag);
+            return "later";
+        }
+
+        private async Task WriteAsync(string name, ReadOnlyMemory<byte> content, string? etag)
+        {
+            await Task.Delay(s_late, clock);
+            await Inner.ReplaceAsync(name, content, etag, CancellationToken.None);
+        }
     }
 
     private sealed class Unfenced(ISchedulerGrain inner, Func<UnitOwner, IUnitOwnerGrain> ownerOf, IReadOnlyList<string> jobs) : ISchedulerGrain

@@ -25,6 +25,12 @@ internal sealed class Fate(SimulatedCluster cluster, SimulatedShape shape)
     {
         if (cluster.Faults.Strike("fate", shape.Blows) is not { } dice)
             return;
+        if (shape.Servers > 0)
+        {
+            new ServerFate(cluster).Strike(dice);
+            return;
+        }
+
         switch (dice.Next(8))
         {
             case 0:

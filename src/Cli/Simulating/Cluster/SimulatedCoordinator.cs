@@ -64,7 +64,7 @@ internal sealed class SimulatedCoordinator
         var starts = _starts;
         var isStarting = _starting > 0;
         foreach (var job in jobs)
-            await _host.Model(SimulatedJob.Tenant, job.Id).StopAsync("asked to", resumable, CancellationToken.None);
+            await _host.Model(job.Owner, job.Id).StopAsync("asked to", resumable, CancellationToken.None);
         if (!isStarting && starts == _starts)
             _cluster.Witness.Stopped(Process);
     });
@@ -74,8 +74,8 @@ internal sealed class SimulatedCoordinator
         try
         {
             foreach (var source in job.Sources)
-                await _tensors.ImportAsync(SimulatedJob.Tenant, source.Sha256, source.Content.Length, () => new MemoryStream(source.Content, writable: false), CancellationToken.None);
-            var model = _host.Model(SimulatedJob.Tenant, job.Id);
+                await _tensors.ImportAsync(job.Owner, source.Sha256, source.Content.Length, () => new MemoryStream(source.Content, writable: false), CancellationToken.None);
+            var model = _host.Model(job.Owner, job.Id);
             await StartAsync(model, job);
             var watching = WatchAsync(model);
             var result = await model.ResultAsync(CancellationToken.None);
@@ -97,7 +97,7 @@ internal sealed class SimulatedCoordinator
         _cluster.Witness.StartedAgain(Process);
         try
         {
-            await model.StartAsync(new JobStart(SimulatedJob.Tenant, job.Plan, Fresh: false), CancellationToken.None);
+            await model.StartAsync(new JobStart(job.Owner, job.Plan, Fresh: false), CancellationToken.None);
         }
         finally
         {
@@ -128,6 +128,9 @@ internal sealed record SimulationHooks
     public static SimulationHooks None { get; } = new();
 
     public Func<IBlobStore, IBlobStore> Store { get; init; } = store => store;
+
+    /// <summary>Gets the store of a server and its clock.</summary>
+    public Func<IBlobStore, TimeProvider, IBlobStore> ServerStore { get; init; } = (store, _) => store;
 
     /// <summary>Gets the scheduler, the way to a unit's owner and the jobs' ids.</summary>
     public Func<ISchedulerGrain, Func<UnitOwner, IUnitOwnerGrain>, IReadOnlyList<string>, ISchedulerGrain> Scheduler { get; init; } = (scheduler, _, _) => scheduler;

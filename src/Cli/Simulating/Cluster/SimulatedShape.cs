@@ -4,6 +4,7 @@ using Orchestrator.Cli.Simulating.Faults;
 using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
+using Orchestrator.Server.Protocol;
 
 namespace Orchestrator.Cli.Simulating.Cluster;
 
@@ -30,6 +31,9 @@ internal sealed record SimulatedShape
     /// <summary>How long things go wrong.</summary>
     public required TimeSpan Troubled { get; init; }
 
+    /// <summary>Servers of which one is active at a time; none where a coordinator runs without them.</summary>
+    public required int Servers { get; init; }
+
     /// <param name="faults">Chance of a fault for each operation; everything else is scaled by it.</param>
     public static SimulatedShape Draw(ulong seed, double faults)
     {
@@ -38,10 +42,13 @@ internal sealed record SimulatedShape
         // Jobs that share layers, or all but their last step, meet in the store.
         SimulatedJob[] jobs = dice.Next(4) == 0 ? [first, first.Relative(dice)] : [first];
         var damaged = dice.Next(4) == 0;
+        var servers = new Dice(seed, "servers").OneOf(0, 0, 0, 2, 2, 3);
         return new SimulatedShape
         {
             Seed = seed,
-            Jobs = [.. jobs.DistinctBy(j => j.Id)],
+            // Behind servers they belong to two tenants, so that it can be told whose commits are made.
+            Jobs = [.. jobs.DistinctBy(j => j.Id).Select((job, index) => servers > 0 && index > 0 ? job with { Owner = SimulatedJob.OtherTenant } : job)],
+            Servers = servers,
             Workers = dice.OneOf(1, 1, 2, 2, 3, 4, 8),
             Slots = dice.OneOf(1, 1, 2, 4),
             Failures = Math.Min(faults, 0.3),
@@ -57,6 +64,7 @@ internal sealed record SimulatedShape
 internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan Plan, bool IsFine)
 {
     public const string Tenant = "local";
+    public const string OtherTenant = "other";
     public const string Profile = "simulated";
 
     private static readonly SimulatedSource s_model = SimulatedSource.Of("model");
@@ -64,6 +72,14 @@ internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan
     private static readonly SimulatedSource s_evaluation = SimulatedSource.Of("evaluation");
 
     public string Id { get; } = Plan.ComputeJobId();
+
+    /// <summary>Its tenant.</summary>
+    public string Owner { get; init; } = Tenant;
+
+    public JobSubmission Submission => new(
+        "simulated", Plan, Outline,
+        new JobSources(s_model.Stamp("recipe.yaml"), s_model.Stamp("model.onnx"), s_calibration.Stamp("calibration.npz"), Recipe.Data.Evaluation is null ? null : s_evaluation.Stamp("test.npz")),
+        Fresh: false);
 
     /// <summary>Model and data, as they are imported.</summary>
     public IReadOnlyList<SimulatedSource> Sources { get; } = [s_model, s_calibration, s_evaluation];
@@ -154,6 +170,8 @@ internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan
 internal sealed record SimulatedSource(string Sha256, byte[] Content)
 {
     public SourceBlob Blob => new(Sha256, Content.Length);
+
+    public SourceStamp Stamp(string file) => new(file, Sha256, Content.Length);
 
     public static SimulatedSource Of(string text)
     {

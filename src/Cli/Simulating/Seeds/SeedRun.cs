@@ -26,8 +26,7 @@ internal static class SeedRun
             var plan = new FaultPlan(shape.Seed, faults, only);
             var cluster = new SimulatedCluster(world, shape, plan, hooks, expected);
             new Fate(cluster, shape).Begin();
-            cluster.StartCoordinator();
-            cluster.StartWorkers();
+            cluster.Start();
             var stuck = 0;
             if (!world.Run(() => plan.IsOver && cluster.HaveAllSucceeded, shape.Troubled + s_patience))
             {
@@ -49,7 +48,7 @@ internal static class SeedRun
     {
         using var world = new SimulatedWorld(shape.Seed);
         var none = new FaultPlan(shape.Seed, 0, null);
-        var cluster = new SimulatedCluster(world, shape with { Workers = 2, Damage = 0 }, none, SimulationHooks.None, null);
+        var cluster = new SimulatedCluster(world, shape with { Workers = 2, Damage = 0, Servers = 0 }, none, SimulationHooks.None, null);
         cluster.StartCoordinator();
         cluster.StartWorkers();
         if (!world.Run(() => cluster.HaveAllSucceeded, s_patience) || world.Violation is not null)

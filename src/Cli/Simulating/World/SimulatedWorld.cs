@@ -13,6 +13,7 @@ internal sealed class SimulatedWorld : IDisposable
     private readonly WorldTrace _trace = new();
     private long _timersMade;
     private volatile bool _isOver;
+    private volatile string? _left;
 
     public SimulatedWorld(ulong seed)
     {
@@ -54,6 +55,8 @@ internal sealed class SimulatedWorld : IDisposable
     {
         while (Violation is null && !until())
         {
+            if (_left is { } left)
+                throw new InvalidOperationException(left);
             if (_ready.Count == 0 && !PassTime(limit))
                 return false;
             if (_ready.Count > 0)
@@ -77,7 +80,12 @@ internal sealed class SimulatedWorld : IDisposable
         if (process.IsDead || _isOver)
             return;
         if (Thread.CurrentThread != _thread)
-            throw new InvalidOperationException("Code of the simulation left its thread; whatever sent it to the pool has to be given its scheduler.");
+        {
+            // Whoever brought it here swallows what is thrown, and the piece would be lost without a word.
+            _left ??= $"A piece of {process.Name} left its thread; whatever sent it to the pool has to be given its scheduler. {Environment.StackTrace}";
+            throw new InvalidOperationException(_left);
+        }
+
         _ready.Add((process, piece));
     }
 
