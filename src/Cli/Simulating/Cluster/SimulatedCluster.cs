@@ -161,6 +161,9 @@ internal sealed class SimulatedCluster
             other.Kill();
         _servers.Clear();
         _isServed = false;
+        // Whoever comes next is asked to run the jobs.
+        foreach (var job in _shape.Jobs)
+            Witness.MayCommit(job.Owner);
         Coordinator = null;
         _results.Clear();
     }
