@@ -5,11 +5,9 @@ using Orchestrator.Jobs.Units;
 namespace Orchestrator.Cli.Cluster;
 
 /// <summary>Answers of a JSON value a line, over as many connections as it takes.</summary>
-internal sealed class LineStream(ServerConnection connection)
+/// <param name="silence">A connection that says nothing for so long may be dead: it is made anew, which costs nothing where it was not.</param>
+internal sealed class LineStream(ServerConnection connection, TimeSpan silence)
 {
-    /// <summary>A connection that says nothing for so long may be dead: it is made anew, which costs nothing where it was not.</summary>
-    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(30);
-
     /// <summary>Between two connections of which the first gave nothing.</summary>
     private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(1);
 
@@ -23,16 +21,16 @@ internal sealed class LineStream(ServerConnection connection)
         var heard = connection.Clock.GetTimestamp();
         for (var lost = false; ;)
         {
-            var server = connection.Active;
             using var lines = await OpenAsync(path, cancellationToken);
+            var server = connection.Active;
             if (lost)
-                connection.Tell($"{connection.Active} answers; the job goes on.");
+                connection.Tell($"{server} answers; the job goes on.");
             lost = false;
             var count = 0;
             string? cause = null;
             while (cause is null)
             {
-                var (line, end) = await lines.NextAsync<T>(s_silence, connection.Clock, cancellationToken);
+                var (line, end) = await lines.NextAsync<T>(silence, connection.Clock, cancellationToken);
                 cause = end;
                 if (line is null)
                     continue;
@@ -45,7 +43,7 @@ internal sealed class LineStream(ServerConnection connection)
             if (cause == Lines.Silent)
                 continue;
             lost = true;
-            connection.Tell($"The connection to {connection.Active} is lost ({cause}); the job is not. Asking for the active server.");
+            connection.Tell($"The connection to {server} is lost ({cause}); the job is not. Asking for the active server.");
             if (count > 0)
                 continue;
             if (connection.Clock.GetElapsedTime(heard) > connection.Patience)

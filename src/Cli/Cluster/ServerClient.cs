@@ -19,6 +19,8 @@ internal sealed class ServerClient(ServerConnection connection) : IDisposable
     /// <summary>A server takes its time to put an input into a store that is slow.</summary>
     private static readonly TimeSpan s_writing = TimeSpan.FromMinutes(2);
 
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(30);
+
     private const int MostCopies = 3;
     private const int CopyBuffer = 1 << 18;
 
@@ -47,7 +49,7 @@ internal sealed class ServerClient(ServerConnection connection) : IDisposable
     /// <summary>A job as it goes on, until it has ended. After a loss the active server is found and goes on with it.</summary>
     public async IAsyncEnumerable<JobView> WatchAsync(string id, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var view in new LineStream(connection).ReadAsync<JobView>(Routes.Watch(id), () => Task.FromResult(false), cancellationToken))
+        await foreach (var view in new LineStream(connection, s_silence).ReadAsync<JobView>(Routes.Watch(id), () => Task.FromResult(false), cancellationToken))
         {
             yield return view;
             if (view.State == JobState.Ended)
@@ -61,7 +63,7 @@ internal sealed class ServerClient(ServerConnection connection) : IDisposable
     {
         var known = new HashSet<JobLogLine>();
         var path = Routes.Logs(id) + (follow ? "?follow=true" : "");
-        await foreach (var line in new LineStream(connection).ReadAsync<JobLogLine>(path, async () => !follow || await HasEndedAsync(), cancellationToken))
+        await foreach (var line in new LineStream(connection, s_silence).ReadAsync<JobLogLine>(path, async () => !follow || await HasEndedAsync(), cancellationToken))
         {
             if (known.Add(line))
                 yield return line;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Orchestrator.Cli.Cluster;
 using Orchestrator.Cli.Running;
 using Orchestrator.Server.Protocol;
+using Spectre.Console;
 
 namespace Orchestrator.Cli.Verbs;
 
@@ -44,6 +45,7 @@ internal sealed class SubmitVerb
         if (!parsed.GetValue(_watch))
         {
             Tell(context, new SubmitResult(view, upload));
+            context.People.WriteLine($"next     orc {(view.State == JobState.Ended ? $"fetch {view.Id} --out DIR" : $"watch {view.Id}")}");
             return ExitCodes.Success;
         }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Orchestrator.Cli.Cluster;
+using Spectre.Console;
 
 namespace Orchestrator.Cli.Verbs;
 
@@ -14,6 +15,7 @@ internal static class WatchVerb
                 return ExitCodes.Interrupted;
             call.Context.WriteResult(view);
             JobLines.Print(call.Context.People, view);
+            call.Context.People.WriteLine($"next     orc fetch {view.Id} --out DIR");
             return JobWatching.ExitCodeOf(view.Status);
         });
 }

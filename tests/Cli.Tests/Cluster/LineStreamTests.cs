@@ -81,6 +81,26 @@ public sealed class LineStreamTests
     }
 
     [Fact]
+    public async Task A_connection_that_says_nothing_is_made_anew_without_a_word()
+    {
+        var connections = 0;
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            var isFirst = Interlocked.Increment(ref connections) == 1;
+            await FakeServer.LinesAsync(context, isFirst ? SampleJobs.Running : SampleJobs.Succeeded);
+            if (isFirst)
+                await new TaskCompletionSource().Task.WaitAsync(context.RequestAborted);
+        });
+        using var connection = new ServerConnection([new Uri(server.Address)], null, TimeSpan.Zero, TimeProvider.System) { Tell = _told.Add };
+        var stream = new LineStream(connection, TimeSpan.FromMilliseconds(300));
+
+        var seen = await stream.ReadAsync<JobView>("/watch", () => Task.FromResult(true), CancellationToken.None).ToListAsync();
+
+        Assert.Equal([SampleJobs.Running, SampleJobs.Succeeded], seen);
+        Assert.Empty(_told);
+    }
+
+    [Fact]
     public async Task A_server_that_breaks_off_every_answer_is_given_up()
     {
         await using var server = await FakeServer.StartAsync(async context =>
