@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 
 namespace Orchestrator.Architecture.Tests;
@@ -43,6 +45,30 @@ public sealed partial class ReadmeTests
         }
     }
 
+    /// <summary>As it stands there, but on a free port and with less data.</summary>
+    [Fact]
+    public async Task The_cluster_of_the_readme_gives_a_model()
+    {
+        var script = BashBlock().Match(Repository.Read("README.md")).Groups[1].Value;
+        Assert.Contains("orc serve", script, StringComparison.Ordinal);
+        var folder = Directory.CreateTempSubdirectory("readme-");
+        try
+        {
+            CopyFolder(Path.Combine(Repository.Root, "src", "Samples"), Path.Combine(folder.FullName, "src", "Samples"));
+            var recipe = Path.Combine(folder.FullName, "src", "Samples", "fashion-resnet14", "recipe.yaml");
+            await File.WriteAllLinesAsync(recipe, File.ReadAllLines(recipe).Where(line => !line.Contains("evaluation:", StringComparison.Ordinal)).Select(line => line.Replace("samples: 1024", "samples: 32", StringComparison.Ordinal)));
+            var path = Path.Combine(folder.FullName, "cluster.sh");
+            await File.WriteAllTextAsync(path, $"set -e\ntrap 'kill $(jobs -p); wait' EXIT\n{script.Replace("7070", FreePort(), StringComparison.Ordinal)}");
+            var (code, output) = await Run("bash", [path], folder.FullName);
+            Assert.True(code == 0, $"It ended with {code}:\n{output}");
+            Assert.True(File.Exists(Path.Combine(folder.FullName, "fetched", "model.onnx")));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Fact]
     public void Every_link_of_the_readme_leads_somewhere()
     {
@@ -60,20 +86,30 @@ public sealed partial class ReadmeTests
             .Select(line => line.Trim())
             .Where(line => line.Length > 0 && !line.StartsWith('#'));
 
-    private static async Task<(int Code, string Output)> RunOrc(string arguments, string folder)
+    private static Task<(int Code, string Output)> RunOrc(string arguments, string folder) => Run(OrcPath(), arguments.Split(' '), folder);
+
+    private static async Task<(int Code, string Output)> Run(string file, IReadOnlyList<string> arguments, string folder)
     {
-        var start = new ProcessStartInfo(OrcPath(), arguments)
+        var start = new ProcessStartInfo(file, arguments)
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        using var orc = Process.Start(start) ?? throw new InvalidOperationException("orc did not start.");
+        start.Environment["PATH"] = Path.GetDirectoryName(OrcPath()) + Path.PathSeparator + start.Environment["PATH"];
+        using var process = Process.Start(start) ?? throw new InvalidOperationException($"{file} did not start.");
         using var patience = new CancellationTokenSource(s_patience);
-        var output = orc.StandardOutput.ReadToEndAsync(patience.Token);
-        var errors = orc.StandardError.ReadToEndAsync(patience.Token);
-        await orc.WaitForExitAsync(patience.Token);
-        return (orc.ExitCode, await output + await errors);
+        var output = process.StandardOutput.ReadToEndAsync(patience.Token);
+        var errors = process.StandardError.ReadToEndAsync(patience.Token);
+        await process.WaitForExitAsync(patience.Token);
+        return (process.ExitCode, await output + await errors);
+    }
+
+    private static string FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return $"{((IPEndPoint)listener.LocalEndpoint).Port}";
     }
 
     private static string OrcPath()
@@ -98,6 +134,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"```sh\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex ShellBlock();
+
+    [GeneratedRegex(@"```bash\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex BashBlock();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

@@ -28,6 +28,30 @@ public sealed class ClientTests : IDisposable
     }
 
     [Fact]
+    public async Task Submit_watch_and_fetch_give_what_run_gives_whatever_wrong_is_asked_in_between()
+    {
+        _workspace.Write("recipe.yaml", Workspace.Recipe());
+        _workspace.Write("wrong.yaml", Workspace.Recipe(model: "missing.onnx"));
+        var server = Address();
+        Start("serve", "--store", "store", "--listen", server);
+
+        var submitted = (await AskAsync(server, "submit", "recipe.yaml")).Expect(0);
+        var id = submitted.Json.GetProperty("job").GetProperty("id").GetString()!;
+        (await AskAsync(server, "submit", "wrong.yaml")).Expect(2);
+        (await AskAsync(server, "fetch", id, "--out", "early")).Expect(2);
+        (await AskAsync(server, "describe", "no-such-job")).Expect(2);
+        Start("worker", "--server", server, "--store", "store", "--slots", "2");
+        var watched = (await AskAsync(server, "watch", id[..8])).Expect(0);
+        var fetched = (await AskAsync(server, "fetch", "recipe.yaml", "--out", "fetched")).Expect(0);
+        (await Orc.RunAsync(_workspace.Folder, "run", "recipe.yaml", "--store", "alone", "--out", "embedded")).Expect(0);
+
+        Assert.Equal("succeeded", watched.Json.GetProperty("status").GetString());
+        Assert.Equal(_workspace.Sha256("embedded/model.onnx"), _workspace.Sha256("fetched/model.onnx"));
+        Assert.Equal(_workspace.Sha256("fetched/model.onnx"), fetched.Json.GetProperty("modelSha256").GetString());
+        Assert.False(Directory.Exists(_workspace["early"]));
+    }
+
+    [Fact]
     public async Task A_watch_goes_on_when_the_active_server_is_killed_and_the_job_can_be_cancelled_at_the_one_that_takes_over()
     {
         _workspace.Write("recipe.yaml", Workspace.Recipe());
