@@ -86,8 +86,9 @@ internal sealed class WorkerEndpoints(ApiParts parts)
         var lease = await active.Scheduler.FindLeaseAsync(request.Worker, request.Epoch, http.RequestAborted)
             ?? throw new RefusedException(Refusal.Conflict, "lease-ended", request.Epoch.Attempt, "The lease has ended or is another worker's.", "Stop the unit: it is leased anew.");
         var inputs = lease.Unit.Inputs.Select(i => i.Blob.Name).ToHashSet(StringComparer.Ordinal);
-        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name)) is { } foreign)
-            throw NotGranted(foreign, "it is no input of the unit");
+        // A writer whose answer was lost finds its name taken, and has to read what is there.
+        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name) && !IsBelow(name, lease.OutputPrefix)) is { } foreign)
+            throw NotGranted(foreign, "it is no input of the unit and not below the lease's output prefix");
         if (request.Creates.FirstOrDefault(name => !IsBelow(name, lease.OutputPrefix)) is { } outside)
             throw NotGranted(outside, "it is not below the lease's output prefix");
         await Requests.WriteAsync(http, await grants(request.Reads, request.Creates, http.RequestAborted));

@@ -86,10 +86,11 @@ public sealed class WorkerApiTests
         string[] inputs = [.. lease.Unit.Inputs.Select(i => i.Blob.Name)];
         var output = BlobNames.Output(lease.OutputPrefix, "gram/0");
 
-        var grants = await client.PostAsync<BlobGrant[]>(Routes.Grants, new GrantRequest("w", lease.Epoch, inputs, [output]));
+        var grants = await client.PostAsync<BlobGrant[]>(Routes.Grants, new GrantRequest("w", lease.Epoch, [.. inputs, output], [output]));
 
-        Assert.Equal([.. inputs, output], grants.Select(g => g.Name));
+        Assert.Equal([.. inputs, output, output], grants.Select(g => g.Name));
         await RefusedAsync(new GrantRequest("w", lease.Epoch, ["local/inputs/" + new string('f', 64)], []), HttpStatusCode.Forbidden, "not-granted");
+        await RefusedAsync(new GrantRequest("w", lease.Epoch, [lease.OutputPrefix + "x/gram"], []), HttpStatusCode.Forbidden, "not-granted");
         await RefusedAsync(new GrantRequest("w", lease.Epoch, [], [lease.OutputPrefix + "x/gram"]), HttpStatusCode.Forbidden, "not-granted");
         await RefusedAsync(new GrantRequest("w", lease.Epoch, [], [lease.OutputPrefix + "/../../gram"]), HttpStatusCode.Forbidden, "not-granted");
         await RefusedAsync(new GrantRequest("other", lease.Epoch, inputs, []), HttpStatusCode.Conflict, "lease-ended");
