@@ -30,7 +30,8 @@ internal static class SiloHosting
         silo.Configure<SiloMessagingOptions>(o => o.ResponseTimeout = options.ResponseTimeout);
         silo.Configure<GrainCollectionOptions>(o => o.CollectionAge = s_collectionAge);
         silo.Configure<ClusterMembershipOptions>(o => o.ProbeTimeout = options.Probe);
-        silo.Configure<ReminderOptions>(o => o.MinimumReminderPeriod = options.Reminder);
+        // A silo looks for reminders that became its own as often as they are due; Orleans would every five minutes.
+        silo.Configure<ReminderOptions>(o => (o.MinimumReminderPeriod, o.RefreshReminderListPeriod) = (options.Reminder, options.Reminder));
         var services = silo.Services;
         services.AddSingleton<SiloEnd>();
         services.AddSingleton<SiloFaults>();

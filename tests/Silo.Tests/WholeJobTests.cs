@@ -22,7 +22,7 @@ public sealed class WholeJobTests
     public async Task A_job_ends_as_on_the_embedded_host(int silos)
     {
         var expected = await EchoJob.RunAsync(new MemoryBlobStore(), new ManualClock());
-        await using var cluster = await SiloCluster.StartAsync(_store, silos);
+        await using var cluster = await SiloCluster.StartAsync(_store, silos, SiloCluster.Calm);
         await using var workers = Workers(cluster).Start(silos + 1);
         var model = await StartAsync(cluster);
 
@@ -36,7 +36,7 @@ public sealed class WholeJobTests
     [Fact]
     public async Task Progress_streams_from_any_silo_and_ends_with_the_job()
     {
-        await using var cluster = await SiloCluster.StartAsync(_store, 2);
+        await using var cluster = await SiloCluster.StartAsync(_store, 2, SiloCluster.Calm);
         await StartAsync(cluster);
         var streams = cluster.Members.Select(m => m.Coordinator.Model(EchoJob.Tenant, s_job).WatchAsync(CancellationToken.None).GetAsyncEnumerator()).ToArray();
         foreach (var stream in streams)
@@ -61,7 +61,7 @@ public sealed class WholeJobTests
     [Fact]
     public async Task A_job_is_started_once_paused_and_gone_on_with()
     {
-        await using var cluster = await SiloCluster.StartAsync(_store, 2);
+        await using var cluster = await SiloCluster.StartAsync(_store, 2, SiloCluster.Calm);
         var first = await StartAsync(cluster);
         await using (var workers = Workers(cluster))
         {
@@ -90,7 +90,7 @@ public sealed class WholeJobTests
     [Fact]
     public async Task After_a_cancel_nothing_is_committed_and_the_end_is_recorded()
     {
-        await using var cluster = await SiloCluster.StartAsync(_store, 2);
+        await using var cluster = await SiloCluster.StartAsync(_store, 2, SiloCluster.Calm);
         var model = await StartAsync(cluster);
         var some = new TaskCompletionSource();
         await using var workers = Workers(cluster);
@@ -117,7 +117,7 @@ public sealed class WholeJobTests
     public async Task A_store_that_fails_ends_the_job_with_the_reason()
     {
         var failing = new FaultyBlobStore(_store, (_, _, name) => name.StartsWith("local/commits/", StringComparison.Ordinal) ? StoreFault.Fail : StoreFault.None);
-        await using var cluster = await SiloCluster.StartAsync(failing, 2);
+        await using var cluster = await SiloCluster.StartAsync(failing, 2, SiloCluster.Calm);
         var model = await StartAsync(cluster);
 
         var result = await model.ResultAsync(CancellationToken.None);
@@ -134,7 +134,7 @@ public sealed class WholeJobTests
         await _store.ReplaceAsync(
             $"local/jobs/{s_job}/generation.head",
             """{"body":{"generation":1},"schema":9,"sha256":"30bd2d33d6acb1b3d5b6fb4da0ce1e1b42a1a3c3a6a6f3a3f5d9b5c9a7e3c1d0"}"""u8.ToArray(), null, CancellationToken.None);
-        await using var cluster = await SiloCluster.StartAsync(_store, 2);
+        await using var cluster = await SiloCluster.StartAsync(_store, 2, SiloCluster.Calm);
 
         foreach (var member in cluster.Members)
         {
