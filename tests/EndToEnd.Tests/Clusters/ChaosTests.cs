@@ -1,0 +1,56 @@
+using Orchestrator.TestKit.Stores;
+
+namespace Orchestrator.EndToEnd.Tests.Clusters;
+
+/// <summary>Two minutes of <c>tests/chaos.sh</c>, which by default goes on for ten.</summary>
+public sealed class ChaosTests
+{
+    private const int Servers = 2;
+    private const int Workers = 4;
+
+    /// <summary>Set by <c>tests/chaos.sh</c>.</summary>
+    private static readonly int s_minutes = Number("ORC_CHAOS_MINUTES", 2);
+
+    private static readonly int s_seed = Number("ORC_CHAOS_SEED", 1);
+
+    [AzuriteFact]
+    public async Task Whatever_is_killed_or_paused_every_model_has_the_bytes_of_a_run_in_one_process()
+    {
+        using var workspace = new Workspace();
+        await using var cluster = await ClusterProcesses.StartAsync(workspace.Folder, Servers, Workers);
+        var chaos = new ChaosRun(workspace, cluster, s_seed);
+        (string, string)[] recipes = [.. Enumerable.Range(0, 2 * s_minutes).Select(i => ($"job-{i}.yaml", Workspace.Recipe(Compress(i), calibration: Calibration(i))))];
+
+        var outcome = await chaos.RunAsync(recipes, TimeSpan.FromMinutes(s_minutes), TimeSpan.FromMinutes(5));
+
+        Assert.All(outcome.Jobs, job => Assert.Equal(job.Expected, job.Delivered));
+        (await Orc.RunAsync(workspace.Folder, ["verify", .. cluster.StoreOptions])).Expect(0);
+        await ReworkAsync(workspace, cluster, outcome);
+    }
+
+    /// <summary>Outputs that no commit names are of attempts that were lost: at most one for each slot that was killed or paused, or whose server was.</summary>
+    private static async Task ReworkAsync(Workspace workspace, ClusterProcesses cluster, ChaosOutcome outcome)
+    {
+        foreach (var worker in cluster.Workers)
+            await worker.TerminateAsync(CancellationToken.None);
+        var garbage = (await Orc.RunAsync(workspace.Folder, ["gc", "--dry-run", "--older-than", "0s", "--json", .. cluster.StoreOptions])).Expect(0).Json;
+        var faults = outcome.WorkerKills + outcome.Pauses + (outcome.ServerKills * Workers);
+        Assert.True(
+            garbage.GetProperty("attempts").GetInt64() <= faults * MostOutputs,
+            $"{garbage} after {outcome.WorkerKills} killed workers, {outcome.ServerKills} killed servers, {outcome.Pauses} pauses.");
+    }
+
+    /// <summary>Blobs that one attempt writes at most: a statistics unit writes one a layer.</summary>
+    private const int MostOutputs = 16;
+
+    private static string Compress(int job) => (job % 3) switch
+    {
+        0 => "[{method: exact-obs, sparsity: 0.6}, {method: obq, bits: 4}]",
+        1 => "[{method: nm, pattern: \"2:4\"}]",
+        _ => "[{method: obq, bits: 3}]",
+    };
+
+    private static string Calibration(int job) => $"{{file: {Workspace.Calibration}, samples: {64 + (32 * job)}}}";
+
+    private static int Number(string variable, int otherwise) => int.TryParse(Environment.GetEnvironmentVariable(variable), out var number) ? number : otherwise;
+}

@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace Orchestrator.EndToEnd.Tests.Clusters;
+
+/// <summary>A server or a worker as a process of its own, which can be killed, paused and started again. Everything it says is kept.</summary>
+internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<string> arguments) : IAsyncDisposable
+{
+    private readonly ConcurrentQueue<string> _lines = [];
+    private Process? _process;
+    private bool _paused;
+
+    public string Name => name;
+
+    public bool IsRunning => _process is { HasExited: false };
+
+    public int ExitCode => _process!.ExitCode;
+
+    /// <summary>What it wrote to both outputs, all its lives together.</summary>
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    public void Start()
+    {
+        _process?.Dispose();
+        _process = Orc.Start(folder, [.. arguments]);
+        _process.OutputDataReceived += (_, e) => Keep(e.Data);
+        _process.ErrorDataReceived += (_, e) => Keep(e.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        _paused = false;
+    }
+
+    /// <summary>As the kernel does when memory is short: no chance to say anything.</summary>
+    public async Task KillAsync()
+    {
+        if (!IsRunning)
+            return;
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public Task PauseAsync() => SignalAsync("STOP", paused: true);
+
+    public Task ContinueAsync() => _paused ? SignalAsync("CONT", paused: false) : Task.CompletedTask;
+
+    /// <summary>Asks it to end and waits.</summary>
+    public async Task TerminateAsync(CancellationToken patience)
+    {
+        if (!IsRunning)
+            return;
+        await ContinueAsync();
+        await SignalAsync("TERM", paused: false);
+        await _process!.WaitForExitAsync(patience);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _process?.Dispose();
+    }
+
+    private async Task SignalAsync(string signal, bool paused)
+    {
+        if (!IsRunning)
+            return;
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process!.Id}"]);
+        await kill.WaitForExitAsync();
+        _paused = paused;
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is not null)
+            _lines.Enqueue($"{name}: {line}");
+    }
+}
