@@ -14,7 +14,8 @@ internal sealed class ClusterProcesses : IAsyncDisposable
         _azurite = azurite;
         var key = Path.Combine(folder, "store.key");
         File.WriteAllText(key, azurite.Key);
-        File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         StoreOptions = ["--store", azurite.Container("chaos").ToString(), "--store-key-file", key];
         Uri[] addresses = [.. FreePorts(servers).Select(port => new Uri($"http://127.0.0.1:{port}"))];
         Address = string.Join(',', addresses.Select(a => a.ToString().TrimEnd('/')));
