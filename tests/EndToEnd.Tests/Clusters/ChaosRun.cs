@@ -88,7 +88,7 @@ internal sealed class ChaosRun(Workspace workspace, ClusterProcesses cluster, in
     private async Task<ChaosJob> SubmitAsync(string recipe)
     {
         var submitted = await UntilAsync(["submit", recipe, "--server", cluster.Address, "--json"], TimeSpan.FromMinutes(2));
-        return new ChaosJob(recipe, submitted.Json.GetProperty("id").GetString()!, workspace.Sha256($"expected-{recipe}/model.onnx"));
+        return new ChaosJob(recipe, submitted.Json.GetProperty("job").GetProperty("id").GetString()!, workspace.Sha256($"expected-{recipe}/model.onnx"));
     }
 
     private async Task<string> FetchAsync(ChaosJob job, TimeSpan patience)
