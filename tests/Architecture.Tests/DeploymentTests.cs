@@ -32,7 +32,9 @@ public sealed partial class DeploymentTests
     }
 
     [Theory]
+    [InlineData("infra/deploy/compose.yaml")]
     [InlineData("infra/deploy/kubernetes/server.yaml")]
+    [InlineData("infra/deploy/kubernetes/worker.yaml")]
     [InlineData("infra/docker/worker.cuda.Dockerfile")]
     public void Every_option_that_is_given_exists(string file)
     {

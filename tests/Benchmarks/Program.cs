@@ -7,6 +7,7 @@ using Orchestrator.Benchmarks.Numerics;
 using Orchestrator.Benchmarks.Scheduling;
 using Orchestrator.Benchmarks.Solvers;
 using Orchestrator.Benchmarks.Stores;
+using Orchestrator.Benchmarks.Telemetry;
 
 if (args is ["million-units", .. var rest])
 {
@@ -49,6 +50,12 @@ if (args is ["silo-throughput", .. var silos])
 if (args is ["cloud-store", .. var cloud])
 {
     await CloudStore.RunAsync(cloud);
+    return;
+}
+
+if (args is ["instrument-cost", .. var cost])
+{
+    await InstrumentCost.RunAsync(cost);
     return;
 }
 

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using OpenTelemetry;
 using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
@@ -21,6 +22,9 @@ internal sealed class TelemetrySession : IDisposable
 {
     /// <summary>Of the meter and of the spans' source.</summary>
     public const string Name = "Orchestrator";
+
+    /// <summary>The service that only asks: its requests are traced, since the server's spans lie below them.</summary>
+    public const string Client = "orchestrator-client";
 
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -76,6 +80,9 @@ internal sealed class TelemetrySession : IDisposable
     /// <summary>Counts, traces and logs what a worker does.</summary>
     public WorkerWatch Watch(string worker) => new(Worker, Logs.CreateLogger<WorkerWatch>(), worker);
 
+    /// <summary>Counts and traces what a worker does that logs it in words of its own.</summary>
+    public WorkerWatch Counting(string worker) => new(Worker, NullLogger<WorkerWatch>.Instance, worker);
+
     /// <summary>Sends what is left; whatever is told later is lost.</summary>
     public void Dispose()
     {
@@ -100,7 +107,7 @@ internal sealed class TelemetrySession : IDisposable
         builder.ConfigureResource(resource => resource.AddService(service, serviceVersion: OrcCommand.Version, serviceInstanceId: instance).AddEnvironmentVariableDetector());
         builder.Services.AddLogging(log);
         if (signals.Traces)
-            builder.WithTracing(traces => traces.AddSource(Name).AddAspNetCoreInstrumentation(web => web.Filter = IsOfUsers).AddOtlpExporter());
+            builder.WithTracing(traces => traces.AddSource(service == Client ? [Name, "System.Net.Http"] : [Name]).AddAspNetCoreInstrumentation(web => web.Filter = IsOfUsers).AddOtlpExporter());
         if (signals.Metrics)
             builder.WithMetrics(metrics => metrics.AddMeter(Name).AddOtlpExporter());
         if (signals.Logs)

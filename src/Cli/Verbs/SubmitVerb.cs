@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Orchestrator.Cli.Cluster;
 using Orchestrator.Cli.Running;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Server.Protocol;
 using Spectre.Console;
 
@@ -41,7 +43,7 @@ internal sealed class SubmitVerb
         var profile = await ChooseProfileAsync(client, device, parsed.GetValue(_profile), context, cancellation);
         var (job, _) = PreparedJob.Of(inputs, profile);
         var upload = await context.Progress().ShowAsync(sink => new InputUpload(client, sink).RunAsync(job, cancellation));
-        var view = await client.SubmitAsync(Submission(job, parsed.GetValue(_name), parsed.GetValue(_fresh)), cancellation);
+        var view = await SubmitAsync(client, Submission(job, parsed.GetValue(_name), parsed.GetValue(_fresh)), context, cancellation);
         if (!parsed.GetValue(_watch))
         {
             Tell(context, new SubmitResult(view, upload));
@@ -54,6 +56,14 @@ internal sealed class SubmitVerb
             return ExitCodes.Interrupted;
         Tell(context, new SubmitResult(end, upload));
         return JobWatching.ExitCodeOf(end.Status);
+    }
+
+    /// <summary>Here begins the job's trace: the request carries its context to the server.</summary>
+    private static async Task<JobView> SubmitAsync(ServerClient client, JobSubmission submission, VerbContext context, CancellationToken cancellation)
+    {
+        using var telemetry = TelemetrySession.Open(TelemetrySession.Client, Environment.MachineName, context.Surroundings, lines: null);
+        using var span = telemetry.Spans.StartActivity("submit", ActivityKind.Client);
+        return await client.SubmitAsync(submission, cancellation);
     }
 
     private static async Task<string> ChooseProfileAsync(ServerClient client, string device, string? forced, VerbContext context, CancellationToken cancellation)

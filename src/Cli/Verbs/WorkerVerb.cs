@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Orchestrator.Cli.Cluster;
 using Orchestrator.Cli.Stores;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Cli.Working;
 using Orchestrator.Jobs;
 
@@ -28,6 +29,8 @@ internal sealed class WorkerVerb
     private readonly Option<int> _grace = new("--grace") { Description = "Seconds that units under way may take after SIGTERM before they are handed back", HelpName = "SECONDS", DefaultValueFactory = _ => DefaultGrace };
     private readonly Option<string?> _name = new("--name") { Description = "Unique among the workers; default the machine's name and the process's number", HelpName = "N" };
 
+    private readonly Option<LogFormat> _log = LogFormatOption.Create();
+
     private WorkerVerb(int cores) =>
         _slots = new Option<int>("--slots") { Description = "Units that run at once; default the cores", HelpName = "N", DefaultValueFactory = _ => cores };
 
@@ -39,7 +42,7 @@ internal sealed class WorkerVerb
             "orc worker --server https://a.example:7070,https://b.example:7070 --key-file worker.key --grace 300",
             "orc worker --server http://127.0.0.1:7070 --device cuda --slots 2 --json");
         options._server.AddTo(verb, patience: false);
-        foreach (var option in (Option[])[options._store.Store, options._store.KeyFile, options._slots, options._device, options._profile, options._cache, options._cacheSize, options._grace, options._name])
+        foreach (var option in (Option[])[options._store.Store, options._store.KeyFile, options._slots, options._device, options._profile, options._cache, options._cacheSize, options._grace, options._name, options._log])
             verb.Options.Add(option);
         verb.Handle(surroundings, json, options.RunAsync);
         return verb;
@@ -65,6 +68,7 @@ internal sealed class WorkerVerb
             CacheBytes = (long)(parsed.GetValue(_cacheSize) * GiB),
             Grace = TimeSpan.FromSeconds(parsed.GetValue(_grace)),
             Name = parsed.GetValue(_name) ?? $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}",
+            Log = parsed.GetValue(_log),
         };
         return await new WorkerRun(options, context).RunAsync(cancellation);
     }

@@ -1,7 +1,10 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Blobs.Azure;
 using Orchestrator.Cli.Running;
+using Orchestrator.Cli.Telemetry;
 using Orchestrator.Cli.Verbs;
 using Orchestrator.Compression.Models;
 using Orchestrator.Grains.Abstractions.Messages;
@@ -11,12 +14,11 @@ using Orchestrator.Worker.Caching;
 using Orchestrator.Worker.Leasing;
 using Orchestrator.Worker.Servers;
 using Orchestrator.Worker.Units;
-using Spectre.Console;
 
 namespace Orchestrator.Cli.Working;
 
 /// <summary><c>orc worker</c>: devices, server, store, cache, loop. The composition root of a worker.</summary>
-internal sealed class WorkerRun(WorkerRunOptions options, VerbContext context)
+internal sealed partial class WorkerRun(WorkerRunOptions options, VerbContext context)
 {
     private const string Shared = "shared";
 
@@ -27,11 +29,13 @@ internal sealed class WorkerRun(WorkerRunOptions options, VerbContext context)
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(3);
 
     private readonly TimeProvider _clock = context.Surroundings.Clock;
-    private readonly Lock _lock = new();
+    private ILogger _logger = NullLogger.Instance;
 
     public async Task<int> RunAsync(CancellationToken interruption)
     {
         var devices = DeviceInventory.Of(options.Device, options.Profile, context.Surroundings.Limits.MemoryBytes);
+        using var telemetry = TelemetrySession.Open("orchestrator-worker", options.Name, context.Surroundings, options.Log);
+        _logger = telemetry.Logs.CreateLogger<WorkerRun>();
         var tally = new WorkerTally(Say, _clock);
         var registration = new WorkerRegistration(options.Name, options.Slots, devices.Profiles, devices.Devices, OrcCommand.Version);
         Say("starting", $"{options.Slots} slots, profiles {string.Join(", ", devices.Profiles)}");
@@ -40,15 +44,15 @@ internal sealed class WorkerRun(WorkerRunOptions options, VerbContext context)
             return Drained(tally.Result(options.Name, 0));
 
         using var scratch = new Scratch(options.Cache);
-        var means = new WorkerMeans { FreeBytes = () => FreeMemory.Of(context.Surroundings.Limits.MemoryBytes), Observer = tally };
-        var store = terms.Store == Shared ? await SharedAsync(interruption) : null;
+        var means = new WorkerMeans { FreeBytes = () => FreeMemory.Of(context.Surroundings.Limits.MemoryBytes), Observer = new ObserverPair(tally, telemetry.Counting(options.Name)) };
+        var store = terms.Store == Shared ? await SharedAsync(telemetry, interruption) : null;
         // A store in a folder is as near as a cache would be.
         using var cache = options.Store?.Address.Folder is null ? DiskCache.Open(scratch.Folder, options.CacheBytes, context.Surroundings.Limits.FreeDiskBytes) : null;
-        means = means with { Cache = cache, BlobsOf = store is null ? lease => Granted(scheduler, lease, scratch) : null };
+        means = means with { Cache = cache, BlobsOf = store is null ? lease => Granted(scheduler, lease, scratch, telemetry) : null };
         using var environment = new OrtEnvironment(LoggingLevel.Error);
         using var runners = Runners(devices, environment);
         var workerOptions = WorkerOptions.Create(options.Name, devices.Profiles[0], options.Slots) with { Profiles = devices.Profiles, HeartbeatEvery = terms.HeartbeatEvery };
-        var loop = new WorkerLoop(scheduler, runners, new TensorBlobs(store ?? new MemoryBlobStore()), workerOptions, _clock, means);
+        var loop = new WorkerLoop(scheduler, telemetry.Traced(runners), new TensorBlobs(store ?? new MemoryBlobStore()), workerOptions, _clock, means);
         await WorkAsync(loop, scheduler, interruption);
         return Drained(tally.Result(options.Name, loop.BytesRead));
     }
@@ -102,19 +106,19 @@ internal sealed class WorkerRun(WorkerRunOptions options, VerbContext context)
         }
     }
 
-    private async Task<IBlobStore> SharedAsync(CancellationToken interruption) => options.Store is { } store
-        ? await store.OpenAsync(context, interruption)
+    private async Task<IBlobStore> SharedAsync(TelemetrySession telemetry, CancellationToken interruption) => options.Store is { } store
+        ? telemetry.Measured(await (store with { Instruments = telemetry.Store }).OpenAsync(context, interruption), _clock)
         : throw new InputException("store-missing", "--store", "the server's store gives no grants, so that a worker has to open the store itself", "Give the worker the same --store as the server.");
 
-    private TensorBlobs Granted(HttpScheduler scheduler, Lease lease, Scratch scratch) => new(new GrantedBlobStore(
+    private TensorBlobs Granted(HttpScheduler scheduler, Lease lease, Scratch scratch, TelemetrySession telemetry) => new(telemetry.Measured(new GrantedBlobStore(
         async (name, access, token) =>
         {
             var (reads, creates) = access == BlobAccess.Read ? ((string[])[name], (string[])[]) : ([], [name]);
             var granted = await scheduler.GrantAsync(new GrantRequest(options.Name, lease.Epoch, reads, creates), token);
             return granted.Select(grant => new GrantedAddress(grant.Uri, grant.Expires)).FirstOrDefault() ?? throw new IOException($"The server granted nothing for '{name}'.");
         },
-        new AzureStoreOptions(_clock, Random.Shared.NextDouble),
-        scratch.Uploads));
+        new AzureStoreOptions(_clock, Random.Shared.NextDouble) { Instruments = telemetry.Store },
+        scratch.Uploads), _clock));
 
     private ProfileRunners Runners(DeviceInventory devices, OrtEnvironment environment) => new(devices.Profiles.ToDictionary(
         profile => profile,
@@ -127,9 +131,6 @@ internal sealed class WorkerRun(WorkerRunOptions options, VerbContext context)
         return ExitCodes.Success;
     }
 
-    private void Say(string kind, string message)
-    {
-        lock (_lock)
-            context.People.MarkupLineInterpolated($"[grey]{_clock.GetUtcNow():HH:mm:ss}[/] {options.Name} {kind}: {message}");
-    }
+    private void Say(string kind, string message) =>
+        LogNotice(_logger, kind is "starting" or "registered" or "working" or "draining" or "stopped" ? LogLevel.Information : LogLevel.Warning, options.Name, kind, message);
 }

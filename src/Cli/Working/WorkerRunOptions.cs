@@ -1,4 +1,5 @@
 using Orchestrator.Cli.Stores;
+using Orchestrator.Cli.Telemetry;
 
 namespace Orchestrator.Cli.Working;
 
@@ -30,6 +31,8 @@ internal sealed record WorkerRunOptions
     public required TimeSpan Grace { get; init; }
 
     public required string Name { get; init; }
+
+    public LogFormat Log { get; init; } = LogFormat.Text;
 }
 
 /// <summary>What <c>orc worker --json</c> prints when it ends.</summary>

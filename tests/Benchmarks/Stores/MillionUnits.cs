@@ -100,7 +100,7 @@ internal static class MillionUnits
         Console.WriteLine($"{result.Status}: {result.Summary.Computed} computed, {result.Summary.Reused} reused, fold {result.Fold}{(result.Reason is null ? "" : $", {result.Reason}")}");
     }
 
-    private static async Task WorkAsync(ISchedulerGrain scheduler, string profile, CancellationToken stop)
+    internal static async Task WorkAsync(ISchedulerGrain scheduler, string profile, CancellationToken stop)
     {
         try
         {
