@@ -7,6 +7,7 @@ public sealed class ChaosTests
 {
     private const int Servers = 2;
     private const int Workers = 4;
+    private const int LastLines = 25;
 
     /// <summary>Set by <c>tests/chaos.sh</c>.</summary>
     private static readonly int s_minutes = Number("ORC_CHAOS_MINUTES", 2);
@@ -21,7 +22,15 @@ public sealed class ChaosTests
         var chaos = new ChaosRun(workspace, cluster, s_seed);
         (string, string)[] recipes = [.. Enumerable.Range(0, 2 * s_minutes).Select(i => ($"job-{i}.yaml", Workspace.Recipe(Compress(i), calibration: Calibration(i))))];
 
-        var outcome = await chaos.RunAsync(recipes, TimeSpan.FromMinutes(s_minutes), TimeSpan.FromMinutes(5));
+        ChaosOutcome outcome;
+        try
+        {
+            outcome = await chaos.RunAsync(recipes, TimeSpan.FromMinutes(s_minutes), TimeSpan.FromMinutes(5));
+        }
+        catch (Exception cause)
+        {
+            throw new InvalidOperationException($"{cause}\n{string.Join('\n', cluster.All.SelectMany(p => p.Lines.TakeLast(LastLines)))}");
+        }
 
         Assert.All(outcome.Jobs, job => Assert.Equal(job.Expected, job.Delivered));
         (await Orc.RunAsync(workspace.Folder, ["verify", .. cluster.StoreOptions])).Expect(0);

@@ -21,13 +21,15 @@ internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<s
 
     public void Start()
     {
-        _process?.Dispose();
-        _process = Orc.Start(folder, [.. arguments]);
-        _process.OutputDataReceived += (_, e) => Keep(e.Data);
-        _process.ErrorDataReceived += (_, e) => Keep(e.Data);
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-        _paused = false;
+        // The old one stays readable until the new one stands for it: strikes look at any time.
+        var last = _process;
+        var process = Orc.Start(folder, [.. arguments]);
+        process.OutputDataReceived += (_, e) => Keep(e.Data);
+        process.ErrorDataReceived += (_, e) => Keep(e.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        (_process, _paused) = (process, false);
+        last?.Dispose();
     }
 
     /// <summary>As the kernel does when memory is short: no chance to say anything.</summary>
