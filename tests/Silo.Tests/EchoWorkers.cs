@@ -12,6 +12,9 @@ namespace Orchestrator.Silo.Tests;
 /// <param name="coordinators">Gets the coordinators that live, at every request.</param>
 internal sealed class EchoWorkers(IBlobStore store, Func<IReadOnlyList<ICoordinator>> coordinators) : IAsyncDisposable
 {
+    /// <summary>A silo that was killed in this process may never answer those in it; a process would have taken them along.</summary>
+    private static readonly TimeSpan s_patience = 2 * SiloCluster.Impatient.Leases.LongPoll;
+
     private readonly TensorBlobs _blobs = new(store);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _running = [];
@@ -54,7 +57,7 @@ internal sealed class EchoWorkers(IBlobStore store, Func<IReadOnlyList<ICoordina
             {
                 while (true)
                 {
-                    foreach (var lease in await Scheduler(at).LeaseAsync(new LeaseRequest($"echo-{worker}", [SampleJobs.Profile], 1), _stop.Token))
+                    foreach (var lease in await Scheduler(at).LeaseAsync(new LeaseRequest($"echo-{worker}", [SampleJobs.Profile], 1), _stop.Token).WaitAsync(s_patience, _stop.Token))
                         await CompleteAsync(at, lease);
                 }
             }
@@ -69,7 +72,7 @@ internal sealed class EchoWorkers(IBlobStore store, Func<IReadOnlyList<ICoordina
     {
         var outcome = await EchoJob.AttemptAsync(lease, _blobs);
         await Completing(Interlocked.Increment(ref _completed) - 1);
-        await Scheduler(at).CompleteAsync(lease.Epoch, outcome, _stop.Token);
+        await Scheduler(at).CompleteAsync(lease.Epoch, outcome, _stop.Token).WaitAsync(s_patience, _stop.Token);
     }
 
     private ISchedulerGrain Scheduler(int at)
