@@ -54,7 +54,7 @@ public sealed class DiskFullTests : IDisposable
     [Fact]
     public void A_disk_that_fills_up_under_a_unit_is_the_systems_failure()
     {
-        var outcome = AttemptOutcome.FromException(new IOException("No space left on device : '/tmp/x'") { HResult = NoSpace });
+        var outcome = AttemptOutcome.FromException(new IOException("No space left on device : '/data/x'") { HResult = NoSpace });
 
         Assert.Equal((OutcomeKind.SystemFailed, "disk-full"), (outcome.Kind, outcome.Failure!.Code));
     }

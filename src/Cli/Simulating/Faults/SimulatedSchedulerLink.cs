@@ -9,7 +9,7 @@ namespace Orchestrator.Cli.Simulating.Faults;
 
 /// <summary>A worker's way to whoever coordinates now. What is not answered ends in an <see cref="IOException"/>, as with any transport.</summary>
 /// <param name="coordinator">Null where there is none at the moment.</param>
-internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProcess process, Func<SimulatedCoordinator?> coordinator, FaultPlan faults) : ISchedulerGrain
+internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProcess process, Func<SimulatedCoordinator?> coordinator, FaultPlan faults) : IWorkerScheduler
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
 
@@ -17,16 +17,6 @@ internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProc
     private static readonly TimeSpan s_longPoll = TimeSpan.FromSeconds(25);
 
     private readonly Dice _pace = new(1, process.Name);
-
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => throw NotForWorkers();
-
-    public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => throw NotForWorkers();
-
-    public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken) => throw NotForWorkers();
-
-    public Task<ScheduleStanding> DescribeAsync(ScheduleQuestion question, CancellationToken cancellationToken) => throw NotForWorkers();
-
-    public Task<Lease?> FindLeaseAsync(string worker, Epoch epoch, CancellationToken cancellationToken) => throw NotForWorkers();
 
     public Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken) =>
         CallAsync("lease", scheduler => scheduler.LeaseAsync(request, CancellationToken.None), s_longPoll, cancellationToken);
@@ -92,6 +82,4 @@ internal sealed class SimulatedSchedulerLink(SimulatedWorld world, SimulatedProc
     }
 
     private TimeSpan Pace() => _pace.Between(0.001, 0.02);
-
-    private static NotSupportedException NotForWorkers() => new("Only owners of units offer and withdraw them.");
 }
