@@ -52,6 +52,19 @@ internal abstract class SiloGrain<TGrain>(SiloParts parts) : Grain
         return Turns.TurnAsync(g => call(g, stopping));
     }
 
+    /// <summary>
+    /// A call that waits in the grain, beside its turns. Orleans ends an activation only when no call is in it any more, and lets nothing in
+    /// meanwhile: no other call, no timer of the grain, no cancellation. A call that waited for one of those would keep everybody waiting.
+    /// </summary>
+    /// <param name="most">How long, by the clock alone.</param>
+    /// <exception cref="OperationCanceledException">The time is over, the activation or the caller's wait.</exception>
+    protected async Task<TResult> WaitAsync<TResult>(Func<TGrain, CancellationToken, Task<TResult>> call, TimeSpan most, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(most, Parts.Clock);
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, Host.Stopping, patience.Token);
+        return await Turns.InterleaveAsync(g => call(g, waiting.Token));
+    }
+
     /// <summary>Makes the grain anew, without the memory of the one before. That one's timers, messages and waiting calls end.</summary>
     protected void Renew()
     {

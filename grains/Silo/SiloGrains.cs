@@ -73,13 +73,11 @@ internal sealed class SiloSchedulerGrain(SiloParts parts) : SiloGrain<IScheduler
 
     public async Task<IReadOnlyList<Lease>> LeaseAsync(LeaseRequest request, CancellationToken cancellationToken)
     {
-        var host = Host;
-        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, host.Stopping);
         try
         {
-            return await Turns.InterleaveAsync(g => g.LeaseAsync(request, waiting.Token));
+            return await WaitAsync((g, waiting) => g.LeaseAsync(request, waiting), 2 * Parts.Options.Leases.LongPoll, cancellationToken);
         }
-        catch (OperationCanceledException) when (host.Stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             // The wait was in vain; the next one finds the scheduler's next activation.
             return [];

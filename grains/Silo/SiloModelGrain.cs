@@ -58,18 +58,10 @@ internal sealed partial class SiloModelGrain(
             yield return progress;
     }
 
-    public async Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken)
-    {
-        await _resumed.WaitAsync(cancellationToken);
-        return await Turns.InterleaveAsync(g => g.DescribeAsync(most, cancellationToken));
-    }
+    public Task<ModelStanding?> DescribeAsync(int most, CancellationToken cancellationToken) =>
+        WaitResumedAsync((g, waiting) => g.DescribeAsync(most, waiting), cancellationToken);
 
-    public async Task<JobResult> ResultAsync(CancellationToken cancellationToken)
-    {
-        await _resumed.WaitAsync(cancellationToken);
-        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, Host.Stopping);
-        return await Turns.InterleaveAsync(g => g.ResultAsync(waiting.Token));
-    }
+    public Task<JobResult> ResultAsync(CancellationToken cancellationToken) => WaitResumedAsync((g, waiting) => g.ResultAsync(waiting), cancellationToken);
 
     public Task StopAsync(string reason, bool resumable, CancellationToken cancellationToken) => TurnAsync(async (g, stopping) =>
     {
@@ -113,6 +105,17 @@ internal sealed partial class SiloModelGrain(
     }
 
     protected override IModelGrain Create(IGrainHost host) => new ModelGrain(host, Parts.Checkpoints, Parts.Options.Retry, Parts.Options.Telemetry);
+
+    /// <summary>Asks when the job goes on again. No longer than callers wait: whoever still wants to know asks once more.</summary>
+    private Task<TResult> WaitResumedAsync<TResult>(Func<IModelGrain, CancellationToken, Task<TResult>> call, CancellationToken cancellationToken)
+    {
+        var resumed = _resumed;
+        return WaitAsync(async (g, waiting) =>
+        {
+            await resumed.WaitAsync(waiting);
+            return await call(g, waiting);
+        }, Parts.Options.ResponseTimeout / 2, cancellationToken);
+    }
 
     /// <summary>Starts the job in this activation.</summary>
     private async Task<JobStarted> BeginAsync(IModelGrain grain, JobStart start, CancellationToken cancellationToken)

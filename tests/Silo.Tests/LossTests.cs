@@ -70,6 +70,28 @@ public sealed class LossTests
         })));
     }
 
+    /// <summary>A worker waits for units, or a user for the job's end, where the activation is to end: neither may keep it, and all others, waiting.</summary>
+    [Fact]
+    public async Task Calls_that_wait_do_not_keep_an_activation_that_is_to_end()
+    {
+        await using var cluster = await SiloCluster.StartAsync(_store, 1);
+        await StartAsync(cluster);
+        var (scheduler, model) = (Scheduler(cluster), Model(cluster));
+        var other = new LeaseRequest("other", ["other-profile"], 1);
+        var waiting = Task.WhenAll(scheduler.LeaseAsync(other, CancellationToken.None), Cancelled(model.ResultAsync(CancellationToken.None)));
+        var before = await scheduler.ActivationAsync(CancellationToken.None);
+        await model.DescribeAsync(1, CancellationToken.None);
+
+        await cluster.DeactivateAsync(scheduler);
+        await cluster.DeactivateAsync(model);
+
+        await waiting.WaitAsync(s_patience);
+        Assert.NotEqual(before, await scheduler.ActivationAsync(CancellationToken.None).WaitAsync(s_patience));
+        Assert.NotNull(await model.DescribeAsync(1, CancellationToken.None).WaitAsync(s_patience));
+
+        static async Task Cancelled(Task waiting) => await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
     /// <summary>Nobody asks for the job and no worker works for it: only its reminder can find it.</summary>
     [Fact]
     public async Task A_reminder_wakes_a_job_that_nobody_asks_for()

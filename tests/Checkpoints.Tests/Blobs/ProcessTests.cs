@@ -92,8 +92,12 @@ public sealed class ProcessTests : IDisposable
             Assert.True(await store.CreateAsync($"local/w{kill}/own-{told.Count + 1:d6}", new byte[] { 1 }, CancellationToken.None));
         }
 
-        // Nearly all of a writer's time is between the creation of the unfinished file and its name; so some were hit there.
+        using var halted = await StoreProcess.StartAsync("halt", _folder, "halted", "1");
+        halted.Go();
+        Assert.Equal(StoreProcess.Half, await halted.Output.ReadLineAsync());
+        await halted.KillAsync();
         Assert.NotEmpty(Directory.GetFiles(Path.Combine(_folder, ".tmp")));
+        Assert.Empty(await FileBlobStore.Open(_folder, TimeProvider.System).NamesAsync("local/halted/"));
         FileBlobStore.Open(_folder, new ManualClock(DateTimeOffset.UtcNow + TimeSpan.FromDays(2)));
         Assert.Empty(Directory.GetFiles(Path.Combine(_folder, ".tmp")));
     }

@@ -14,6 +14,9 @@ internal sealed class StoreProcess : IDisposable
     /// <summary>Long enough that a write takes many system calls.</summary>
     private const int ContentBytes = 300_000;
 
+    /// <summary>What <c>halt</c> tells in the middle of its write.</summary>
+    public const string Half = "half";
+
     private const string Ready = "ready";
     private const int UnknownRole = 2;
 
@@ -98,12 +101,30 @@ internal sealed class StoreProcess : IDisposable
             case "write":
                 await CreateAsync(store, writer, [.. Enumerable.Range(0, count).Select(i => $"local/{writer}/own-{i:d6}")]);
                 return 0;
+            case "halt":
+                await HaltAsync(store, writer);
+                return 0;
             case "count":
                 await CountAsync(store, count);
                 return 0;
             default:
                 return UnknownRole;
         }
+    }
+
+    /// <summary>Tells that half of a blob is written, and goes on when it reads a line.</summary>
+    private static async Task HaltAsync(FileBlobStore store, string writer)
+    {
+        var name = $"local/{writer}/halted";
+        var content = ContentOf(writer, name);
+        await store.CreateAsync(name, async (stream, token) =>
+        {
+            await stream.WriteAsync(content.AsMemory(..(content.Length / 2)), token);
+            await stream.FlushAsync(token);
+            Console.WriteLine(Half);
+            Console.ReadLine();
+            await stream.WriteAsync(content.AsMemory((content.Length / 2)..), token);
+        }, CancellationToken.None);
     }
 
     private static async Task CreateAsync(FileBlobStore store, string writer, IReadOnlyList<string> names)
