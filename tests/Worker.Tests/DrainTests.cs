@@ -59,6 +59,25 @@ public sealed class DrainTests : IDisposable
         Assert.Equal([OutcomeKind.Completed], scheduler.Reported.Select(o => o.Kind));
     }
 
+    /// <summary>The connection breaks in the moment in which the last unit ends.</summary>
+    [Fact]
+    public async Task A_heartbeat_that_fails_as_the_worker_ends_is_no_failure_of_the_worker()
+    {
+        var clock = new ManualClock();
+        var scheduler = new OneLease(s_lease) { BreaksOff = new IOException("Connection reset by peer.") };
+        var working = Start(scheduler, clock);
+        await scheduler.Running.Task;
+        await _drain.CancelAsync();
+        var heard = scheduler.NextHeartbeat();
+        clock.Advance(TimeSpan.FromSeconds(10));
+        await heard;
+
+        _finish.SetResult();
+        await working;
+
+        Assert.Equal([OutcomeKind.Completed], scheduler.Reported.Select(o => o.Kind));
+    }
+
     [Fact]
     public async Task What_does_not_end_in_time_is_handed_back()
     {

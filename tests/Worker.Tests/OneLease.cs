@@ -15,6 +15,9 @@ internal sealed class OneLease(TimeSpan duration, int leases = 1) : IWorkerSched
     /// <summary>Does not answer heartbeats.</summary>
     public bool IsDeaf { get; init; }
 
+    /// <summary>Answers heartbeats at their end only, and then with this failure.</summary>
+    public Exception? BreaksOff { get; init; }
+
     /// <summary>Renews nothing.</summary>
     public bool IsWithdrawn { get; init; }
 
@@ -68,7 +71,16 @@ internal sealed class OneLease(TimeSpan duration, int leases = 1) : IWorkerSched
         if (IsDeaf)
             throw new IOException("No route to host.");
         _heartbeat.TrySetResult();
+        if (BreaksOff is { } failure)
+            return BreakOffAsync(failure, cancellationToken);
         return Task.FromResult<IReadOnlyList<Epoch>>(IsWithdrawn ? [] : [.. heartbeat.Attempts.Select(a => a.Epoch)]);
+    }
+
+    private static async Task<IReadOnlyList<Epoch>> BreakOffAsync(Exception failure, CancellationToken cancellationToken)
+    {
+        var end = new TaskCompletionSource<IReadOnlyList<Epoch>>();
+        using var ended = cancellationToken.Register(() => end.SetException(failure));
+        return await end.Task;
     }
 
     public Task<bool> CompleteAsync(Epoch epoch, Outcome outcome, CancellationToken cancellationToken)

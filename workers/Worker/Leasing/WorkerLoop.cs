@@ -236,9 +236,9 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
             renewed = await scheduler.HeartbeatAsync(
                 new Heartbeat(options.Name, [.. held.Select(h => new AttemptProgress(h.Lease.Epoch, h.Context?.Fraction ?? 0))]), cancellationToken);
         }
-        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception)
         {
-            // Not renewed is not lost: the fence of each lease decides.
+            // Not renewed is not lost: the fence of each lease decides. At the end of the loop least of all.
             return;
         }
 
