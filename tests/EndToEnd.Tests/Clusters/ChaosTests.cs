@@ -1,9 +1,11 @@
+using System.Text.RegularExpressions;
 using Orchestrator.TestKit.Stores;
+using Xunit.Abstractions;
 
 namespace Orchestrator.EndToEnd.Tests.Clusters;
 
 /// <summary>Two minutes of <c>tests/chaos.sh</c>, which by default goes on for ten.</summary>
-public sealed class ChaosTests
+public sealed partial class ChaosTests(ITestOutputHelper output)
 {
     private const int Servers = 2;
     private const int Workers = 4;
@@ -34,16 +36,34 @@ public sealed class ChaosTests
 
         Assert.All(outcome.Jobs, job => Assert.Equal(job.Expected, job.Delivered));
         (await Orc.RunAsync(workspace.Folder, ["verify", .. cluster.StoreOptions])).Expect(0);
+        await LateAsync(workspace, cluster);
         await ReworkAsync(workspace, cluster, outcome);
     }
 
+    /// <summary>Of an attempt that a server had given up, or whose end it refused, nothing may be in any record.</summary>
+    private async Task LateAsync(Workspace workspace, ClusterProcesses cluster)
+    {
+        string[] lines = [.. cluster.Servers.SelectMany(s => s.Lines)];
+        var lost = lines.Select(line => LostAttempt().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value).ToHashSet();
+        var refused = lines.Select(line => RefusedAttempt().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value).ToHashSet();
+        var dumped = (await Orc.RunAsync(workspace.Folder, ["dump", "--unit", "", "--json", .. cluster.StoreOptions])).Expect(0).Json;
+        var committed = dumped.GetProperty("jobs").EnumerateArray().SelectMany(job => job.GetProperty("records").EnumerateArray())
+            .Select(unit => unit.GetProperty("record").GetProperty("epoch")).Select(e => $"{e.GetProperty("term").GetInt64()}-{e.GetProperty("counter").GetInt64()}").ToHashSet();
+
+        output.WriteLine($"{committed.Count} attempts committed, {lost.Count} given up, {refused.Count} ends refused");
+        Assert.NotEmpty(committed);
+        Assert.Empty(committed.Intersect(lost));
+        Assert.Empty(committed.Intersect(refused));
+    }
+
     /// <summary>Outputs that no commit names are of attempts that were lost: at most one for each slot that was killed or paused, or whose server was.</summary>
-    private static async Task ReworkAsync(Workspace workspace, ClusterProcesses cluster, ChaosOutcome outcome)
+    private async Task ReworkAsync(Workspace workspace, ClusterProcesses cluster, ChaosOutcome outcome)
     {
         foreach (var worker in cluster.Workers)
             await worker.TerminateAsync(CancellationToken.None);
         var garbage = (await Orc.RunAsync(workspace.Folder, ["gc", "--dry-run", "--older-than", "0s", "--json", .. cluster.StoreOptions])).Expect(0).Json;
         var faults = outcome.WorkerKills + outcome.Pauses + (outcome.ServerKills * Workers);
+        output.WriteLine($"{garbage.GetProperty("attempts")} outputs of attempts that count for nothing after {outcome.WorkerKills} killed workers, {outcome.ServerKills} killed servers, {outcome.Pauses} pauses");
         Assert.True(
             garbage.GetProperty("attempts").GetInt64() <= faults * MostOutputs,
             $"{garbage} after {outcome.WorkerKills} killed workers, {outcome.ServerKills} killed servers, {outcome.Pauses} pauses.");
@@ -62,4 +82,10 @@ public sealed class ChaosTests
     private static string Calibration(int job) => $"{{file: {Workspace.Calibration}, samples: {64 + (32 * job)}}}";
 
     private static int Number(string variable, int otherwise) => int.TryParse(Environment.GetEnvironmentVariable(variable), out var number) ? number : otherwise;
+
+    [GeneratedRegex(@"its lease of unit .* has ended \(attempt (\d+-\d+)\)")]
+    private static partial Regex LostAttempt();
+
+    [GeneratedRegex(@"The end of attempt (\d+-\d+) ")]
+    private static partial Regex RefusedAttempt();
 }
