@@ -142,7 +142,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
         return report switch
         {
             PipelineReport.StoreFailed e => FeedAsync(job, new ModelEvent.StoreFailed(e.Reason), host.Stopping),
-            PipelineReport.Starved e => StarvedAsync(job, e.Damaged),
+            PipelineReport.Starved e => StarvedAsync(job, part, e.Damaged),
             PipelineReport.GivenUp e => EndedAsync(job, part, e.Failure with { Message = $"{e.Failure.Message} (unit {e.Unit})" }),
             _ => EndedAsync(job, part, null),
         };
@@ -151,16 +151,25 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
     private Task EndedAsync(Active job, string part, Failure? failure)
     {
         ModelEvent happened = ModelRuns.IsBaseline(part) ? new ModelEvent.BaselineEnded(failure)
+            : ModelRuns.IsReconstruction(part) ? new ModelEvent.ReconstructionEnded([.. job.Runs.Reconstructed], failure)
             : ModelRuns.IsResult(part) ? new ModelEvent.ResultEnded(failure)
             : new ModelEvent.StatisticsEnded(ModelRuns.GroupOf(part), failure);
         return FeedAsync(job, happened, host.Stopping);
     }
 
-    private Task StarvedAsync(Active job, BlobRef damaged)
+    private async Task StarvedAsync(Active job, string part, BlobRef damaged)
     {
+        if (ModelRuns.IsResult(part) && job.Runs.Reconstruction?.Run is { } reconstruction && reconstruction.Fold.ProducerOf(damaged.Name) is not null)
+        {
+            // The machine hears of the repair before the pipeline can report that it is done.
+            await FeedAsync(job, new ModelEvent.ReconstructionDamaged(), host.Stopping);
+            await reconstruction.RepairAsync(damaged, host.Stopping);
+            return;
+        }
+
         var layer = job.Ends.Values.FirstOrDefault(e => e.Results.Any(r => r.Name == damaged.Name))?.Layer;
         job.Damaged = damaged;
-        return FeedAsync(job, new ModelEvent.ResultStarved(layer), host.Stopping);
+        await FeedAsync(job, ModelRuns.IsResult(part) ? new ModelEvent.ResultStarved(layer) : new ModelEvent.ReconstructionStarved(layer), host.Stopping);
     }
 
     private async Task FeedAsync(Active job, ModelEvent happened, CancellationToken cancellationToken)
@@ -187,8 +196,10 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
                 return Block(job, e.Layer).StartLayerAsync(start, cancellationToken);
             case ModelEffect.RepairLayer e:
                 return Block(job, e.Layer).RepairLayerAsync(job.Place, e.Layer, job.Damaged!, cancellationToken);
+            case ModelEffect.StartReconstruction e:
+                return job.Runs.StartReconstruction(e.Layers).BeginAsync(IndexedList.Concat([.. e.Layers.Select(l => job.Ends[l].Results)]), cancellationToken);
             case ModelEffect.StartResult e:
-                return job.Runs.StartResult(e.Layers).BeginAsync(IndexedList.Concat([.. e.Layers.Select(l => job.Ends[l].Results)]), cancellationToken);
+                return job.Runs.StartResult(e.Layers).BeginAsync(job.Runs.ResultsOf(e.Layers, l => job.Ends[l].Results), cancellationToken);
             case ModelEffect.StopAll:
                 return StopAllAsync(job, cancellationToken);
             case ModelEffect.Conclude e:

@@ -7,6 +7,7 @@ namespace Orchestrator.Checkpoints;
 /// <summary>The only place that knows what blobs are called. Every name starts with the tenant.</summary>
 /// <remarks>
 /// <c>{tenant}/inputs/{sha}</c> models and data · <c>{tenant}/attempts/{k}/{key}/{attempt}/{role}</c> outputs ·
+/// <c>{tenant}/states/{k}/{key}/{generation}-{n}</c> states of long units on their way ·
 /// <c>{tenant}/commits/{k}/{key}.json</c> commit records, <c>{tenant}/commits/{k}/{stage}/</c> a stage's log of records, segments and head,
 /// both of a later generation below <c>{tenant}/jobs/{job}/g{n}/commits/</c> ·
 /// <c>{tenant}/jobs/{job}/</c> plan, generation, ends, manifests · <c>{tenant}/grains/</c> state ·
@@ -34,6 +35,11 @@ public static class BlobNames
 
     /// <summary>What an attempt puts before the roles of its outputs.</summary>
     public static string OutputPrefix(string tenant, string key, Epoch epoch) => $"{tenant}/attempts/{key[..SpreadLength]}/{key}/{epoch.Attempt}";
+
+    /// <summary>What all states of a unit lie below.</summary>
+    public static string StatePrefix(string tenant, string key) => $"{tenant}/states/{key[..SpreadLength]}/{key}";
+
+    public static string State(string prefix, int generation, int number) => $"{prefix}/{generation}-{number:D6}";
 
     public static string Output(string prefix, string role) => $"{prefix}/{role}";
 

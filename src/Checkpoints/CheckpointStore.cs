@@ -16,7 +16,7 @@ public sealed class CheckpointStore(IBlobStore store)
 
     /// <summary>Keeps the plan under its job id. Anyone else's copy is the same, since the id is its digest.</summary>
     public Task WritePlanAsync(string tenant, JobPlan plan, CancellationToken cancellationToken) =>
-        WriteOnceAsync(BlobNames.Plan(tenant, plan.ComputeJobId()), plan, JobPlan.CurrentSchema, cancellationToken);
+        WriteOnceAsync(BlobNames.Plan(tenant, plan.ComputeJobId()), plan, plan.Schema, cancellationToken);
 
     /// <returns>Null where there is none or it is damaged.</returns>
     public async Task<JobPlan?> ReadPlanAsync(string tenant, string jobId, CancellationToken cancellationToken) =>

@@ -13,6 +13,9 @@ public sealed class TensorBlobs(IBlobStore store)
     /// <summary>Blobs in files that had their digest, by name: such a file is verified once, not on every use.</summary>
     private readonly ConcurrentDictionary<string, string> _sound = new(StringComparer.Ordinal);
 
+    /// <summary>States that attempts of a unit leave on their way.</summary>
+    public UnitStates StatesOf(string tenant, WorkUnit unit) => new(store, tenant, unit.Key, unit.Generation ?? 0);
+
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>
     public async Task<ReadOnlyMemory<byte>> ReadAsync(BlobRef blob, CancellationToken cancellationToken)
     {

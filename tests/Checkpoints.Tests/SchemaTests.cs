@@ -5,6 +5,8 @@ using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit;
 using Orchestrator.TestKit.Jobs;
@@ -25,14 +27,17 @@ public sealed class SchemaTests
     private static readonly string s_stage = SampleJobs.Digest('5');
     private static readonly JobScope s_scope = new(Tenant, SampleJobs.Plan().ComputeJobId(), 1);
 
+    private static readonly JobPlan s_tuned = SampleJobs.Plan(
+        new ExactObsStep(0.5), new ReconstructStep("brecq", 4) { Granularity = Granularity.Block, Iterations = 20_000, ActivationBits = 4 });
+
     private readonly MemoryBlobStore _blobs = new();
 
     private CheckpointStore Store => new(_blobs);
 
-    public static TheoryData<string> Documents => new() { "plan", "generation", "commit", "revocation", "record", "segment", "log", "end", "manifest", "state" };
+    public static TheoryData<string> Documents => new() { "plan", "tuned-plan", "generation", "commit", "revocation", "record", "segment", "log", "end", "manifest", "state" };
 
     /// <summary>Without revocations, which count by being there: nothing in them can be too new to be understood.</summary>
-    public static TheoryData<string> Refused => new() { "plan", "generation", "commit", "record", "segment", "log", "end", "manifest", "state" };
+    public static TheoryData<string> Refused => new() { "plan", "tuned-plan", "generation", "commit", "record", "segment", "log", "end", "manifest", "state" };
 
     [Theory]
     [MemberData(nameof(Documents))]
@@ -51,7 +56,8 @@ public sealed class SchemaTests
         var blob = (await _blobs.ReadAsync(name, CancellationToken.None))!;
         using var parsed = JsonDocument.Parse(blob.Content);
         var body = parsed.RootElement.GetProperty("body").GetRawText();
-        var newer = parsed.RootElement.GetProperty("schema").GetInt32() + 1;
+        // Plans are written with the oldest schema that says all of them.
+        var newer = 1 + (document == "plan" ? JobPlan.CurrentSchema : parsed.RootElement.GetProperty("schema").GetInt32());
         var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{newer}\n{body}")));
         var content = Encoding.UTF8.GetBytes($$"""{"body":{{body}},"schema":{{newer}},"sha256":"{{digest}}"}""");
         if (BlobName.IsHead(name))
@@ -78,6 +84,9 @@ public sealed class SchemaTests
             case "plan":
                 await Store.WritePlanAsync(Tenant, SampleJobs.Plan(), CancellationToken.None);
                 return BlobNames.Plan(Tenant, SampleJobs.Plan().ComputeJobId());
+            case "tuned-plan":
+                await Store.WritePlanAsync(Tenant, s_tuned, CancellationToken.None);
+                return BlobNames.Plan(Tenant, s_tuned.ComputeJobId());
             case "generation":
                 await Store.BeginFreshAsync(Tenant, s_scope.JobId, CancellationToken.None);
                 return BlobNames.GenerationHead(Tenant, s_scope.JobId);
@@ -118,6 +127,9 @@ public sealed class SchemaTests
         {
             case "plan":
                 await Store.ReadPlanAsync(Tenant, s_scope.JobId, CancellationToken.None);
+                break;
+            case "tuned-plan":
+                await Store.ReadPlanAsync(Tenant, s_tuned.ComputeJobId(), CancellationToken.None);
                 break;
             case "generation":
                 await Store.ReadScopeAsync(Tenant, s_scope.JobId, CancellationToken.None);

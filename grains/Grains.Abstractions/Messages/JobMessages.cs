@@ -30,7 +30,7 @@ public sealed record JobProgress
     /// <summary>The part of <see cref="CostDone"/> that took no time; leave it out of an estimate.</summary>
     public required double CostReused { get; init; }
 
-    /// <summary>What is under way: <c>statistics</c>, <c>layers</c>, <c>result</c> or <c>ended</c>.</summary>
+    /// <summary>What is under way: <c>statistics</c>, <c>layers</c>, <c>reconstruction</c>, <c>result</c> or <c>ended</c>.</summary>
     public required string Phase { get; init; }
 
     /// <summary>Names of the layers in work.</summary>

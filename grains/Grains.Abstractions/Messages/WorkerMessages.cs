@@ -26,8 +26,8 @@ public sealed record WorkerTerms(TimeSpan HeartbeatEvery, string Store)
 }
 
 /// <summary>Asks for the right to read inputs and create outputs of a unit whose lease the worker holds.</summary>
-/// <param name="Reads">Names of blobs; only inputs of the unit and names below the lease's output prefix are granted: a writer reads back what it finds taken.</param>
-/// <param name="Creates">Names of blobs; only names below the lease's output prefix are granted.</param>
+/// <param name="Reads">Names of blobs; only inputs of the unit, its states and names below the lease's output prefix are granted: a writer reads back what it finds taken.</param>
+/// <param name="Creates">Names of blobs; only names below the lease's output prefix, and states of a unit that is reconstructed, are granted.</param>
 public sealed record GrantRequest(string Worker, Epoch Epoch, IReadOnlyList<string> Reads, IReadOnlyList<string> Creates);
 
 /// <param name="Uri">A secret: whoever has it may do what was granted until it expires. Never to be logged.</param>

@@ -11,8 +11,14 @@ namespace Orchestrator.Grains.Models;
 /// <summary>What all of a job's commits add up to.</summary>
 internal static class ModelFold
 {
-    public static JobSummary Summarize(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends, PipelineCounts counts) => Summarize(
-        runs.Baseline.Fold, runs.Result?.Fold, runs.All.Select(r => r.Fold), ends.OrderBy(e => e.Key).Select(e => e.Value.Summary), counts);
+    public static JobSummary Summarize(ModelRuns runs, IReadOnlyDictionary<int, LayerEnd> ends, PipelineCounts counts)
+    {
+        var layers = ends.OrderBy(e => e.Key).Select(e => e.Value.Summary);
+        if (runs.Reconstruction is not { } r)
+            return Summarize(runs.Baseline.Fold, runs.Result?.Fold, runs.All.Select(run => run.Fold), layers, counts);
+        return Summarize(runs.Baseline.Fold, runs.Result?.Fold, runs.All.Select(run => run.Fold), ReconstructionFold.Merge(r.Pipeline, r.Run.Fold, layers), counts)
+            with { Groups = ReconstructionFold.Groups(r.Pipeline, r.Run.Fold) };
+    }
 
     /// <param name="result">Null before all layers have ended.</param>
     /// <param name="own">All pipelines that are no layer's.</param>

@@ -35,7 +35,7 @@ internal sealed class ModelProgress(JobPlan plan)
             CostTotal = Math.Max(_totals.Cost, counts.Cost),
             CostDone = counts.Cost,
             CostReused = counts.ReusedCost,
-            Phase = state.HasEnded ? "ended" : state.ResultRunning ? "result" : state.RunningLayers.Count > 0 ? "layers" : "statistics",
+            Phase = state.HasEnded ? "ended" : state.ResultRunning ? "result" : state.ReconstructionRunning ? "reconstruction" : state.RunningLayers.Count > 0 ? "layers" : "statistics",
             Layers = [.. state.RunningLayers.Select(l => plan.Layers[l].Name)],
             Events = events,
         };

@@ -9,6 +9,7 @@ namespace Orchestrator.Grains.Models;
 internal sealed class ModelRuns
 {
     public const string BaselinePart = "baseline";
+    public const string ReconstructionPart = "reconstruction";
     public const string ResultPart = "result";
 
     private readonly JobPlan _plan;
@@ -28,6 +29,9 @@ internal sealed class ModelRuns
 
     public IReadOnlyList<PipelineRun> Statistics { get; }
 
+    /// <summary>Null before the layers' steps are done, and where the plan reconstructs nothing.</summary>
+    public ReconstructionRun? Reconstruction { get; private set; }
+
     /// <summary>Null before all layers have ended.</summary>
     public PipelineRun? Result { get; private set; }
 
@@ -35,15 +39,34 @@ internal sealed class ModelRuns
 
     public static bool IsBaseline(string part) => part == BaselinePart;
 
+    public static bool IsReconstruction(string part) => part == ReconstructionPart;
+
     public static bool IsResult(string part) => part == ResultPart;
 
-    /// <summary>The group of a part that is neither baseline nor result.</summary>
+    /// <summary>The group of a statistics part.</summary>
     public static int GroupOf(string part) => int.Parse(part[(part.IndexOf('/') + 1)..]);
 
     public PipelineRun? Find(string part) => _byPart.GetValueOrDefault(part);
 
+    /// <summary>A new run, since the layers that it starts from may have changed.</summary>
+    public PipelineRun StartReconstruction(IReadOnlyList<int> layers)
+    {
+        var pipeline = new ReconstructionPipeline(_plan, layers);
+        Reconstruction = new ReconstructionRun(pipeline, Add(ReconstructionPart, pipeline));
+        return Reconstruction.Run;
+    }
+
+    /// <summary>Layers that were reconstructed so far.</summary>
+    public IReadOnlyList<int> Reconstructed => Reconstruction is { } r ? ReconstructionFold.Layers(r.Pipeline, r.Run.Fold) : [];
+
     /// <summary>A new run for the result, since the layers in it may have changed.</summary>
-    public PipelineRun StartResult(IReadOnlyList<int> layers) => Result = Add(ResultPart, new ResultPipeline(_plan, layers));
+    public PipelineRun StartResult(IReadOnlyList<int> layers) =>
+        Result = Add(ResultPart, new ResultPipeline(_plan, layers, Reconstruction is { } r ? ReconstructionFold.StepSizes(r.Pipeline, r.Run.Fold).Count : 0));
+
+    /// <summary>What the result is made from: each layer's blobs, and the grids of activations.</summary>
+    /// <param name="solved">Result blobs of a layer whose steps are all that is done to it.</param>
+    public IReadOnlyList<BlobRef> ResultsOf(IReadOnlyList<int> layers, Func<int, IReadOnlyList<BlobRef>> solved) =>
+        ReconstructionFold.ResultsOf(_plan, Reconstruction is { } r ? (r.Pipeline, r.Run.Fold) : null, layers, solved);
 
     /// <summary>A layer's statistics in shard order.</summary>
     public IReadOnlyList<BlobRef> StatisticsOf(int layer)

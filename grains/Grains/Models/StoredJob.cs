@@ -31,6 +31,7 @@ public sealed class StoredJob
     private readonly List<PipelineFold> _own = [];
     private readonly List<LayerSummary> _layers = [];
     private PipelineFold? _result;
+    private (ReconstructionPipeline Pipeline, PipelineFold Fold)? _reconstruction;
 
     /// <param name="checkpoints">Over a store that is only looked at, where nothing may change.</param>
     public StoredJob(CheckpointStore checkpoints, JobScope scope, JobPlan plan) => (_checkpoints, _scope, _plan) = (checkpoints, scope, plan);
@@ -53,7 +54,8 @@ public sealed class StoredJob
 
     /// <summary>What a report is made from. Who computed a unit when is not told by its commit: all count as reused.</summary>
     public JobSummary Summarize() => ModelFold.Summarize(
-        _own[0], _result, _result is null ? _own : _own.Append(_result), _layers, new PipelineCounts(0, Committed, 0, 0));
+        _own[0], _result, _result is null ? _own : _own.Append(_result), ReconstructionFold.Merge(_reconstruction?.Pipeline, _reconstruction?.Fold, _layers), new PipelineCounts(0, Committed, 0, 0))
+        with { Groups = _reconstruction is var (pipeline, fold) ? ReconstructionFold.Groups(pipeline, fold) : [] };
 
     /// <param name="unit">Gets every committed unit; may be null.</param>
     public async Task ReadAsync(Action<StoredUnit>? unit, CancellationToken cancellationToken)
@@ -98,14 +100,50 @@ public sealed class StoredJob
         }
 
         var isSolved = results.Count == layers.Length;
+        if (_plan.Reconstruction is not null)
+        {
+            await ReadReconstructionAsync(digests, isSolved, solved, results, unit, cancellationToken);
+            isSolved &= IsWhole(_parts[^1]);
+        }
+
+        var whole = _plan.Layers.Where(l => !l.IsLeftAlone).Select(l => l.Index).ToArray();
         var result = await FoldAsync(
-            ModelRuns.ResultPart, null, new ResultPipeline(_plan, [.. layers.Select(l => l.Index)]), isSolved ? IndexedList.Concat(results) : null, unit, cancellationToken);
+            ModelRuns.ResultPart, null, new ResultPipeline(_plan, whole, _reconstruction?.Pipeline.StepSizes ?? 0), isSolved ? ResultsOf(whole, solved, results) : null, unit, cancellationToken);
         digests[ModelRuns.ResultPart] = result.Digest();
         // A job that failed has the best model that could be made of the layers that were solved.
-        _result = isSolved || solved.Count == 0 ? result : await FindAsync(new ResultPipeline(_plan, solved), IndexedList.Concat(results), cancellationToken);
+        _result = isSolved ? result : await PartAsync(solved, results, cancellationToken) ?? result;
         if (_parts.TrueForAll(IsWhole))
             Fold = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', digests.Values.Concat(folds)))));
     }
+
+    private async Task ReadReconstructionAsync(
+        SortedDictionary<string, string> digests, bool isSolved, List<int> solved, List<IReadOnlyList<BlobRef>> results, Action<StoredUnit>? unit, CancellationToken cancellationToken)
+    {
+        var pipeline = new ReconstructionPipeline(_plan, [.. _plan.Layers.Where(l => l.Steps.Count > 0).Select(l => l.Index)]);
+        var fold = await FoldAsync(ModelRuns.ReconstructionPart, null, pipeline, isSolved ? IndexedList.Concat(results) : null, unit, cancellationToken);
+        digests[ModelRuns.ReconstructionPart] = fold.Digest();
+        _own.Add(fold);
+        if (!isSolved)
+        {
+            pipeline = new ReconstructionPipeline(_plan, solved);
+            fold = pipeline.Groups.Count == 0 ? new PipelineFold(pipeline) : await FindAsync(pipeline, IndexedList.Concat(results), cancellationToken);
+        }
+
+        _reconstruction = (pipeline, fold);
+    }
+
+    /// <summary>The model of what was solved; null where nothing was.</summary>
+    private async Task<PipelineFold?> PartAsync(List<int> solved, List<IReadOnlyList<BlobRef>> results, CancellationToken cancellationToken)
+    {
+        int[] layers = _reconstruction is var (pipeline, fold)
+            ? [.. solved.Where(l => _plan.Layers[l].Reconstruct is null).Concat(ReconstructionFold.Layers(pipeline, fold)).Order()]
+            : [.. solved];
+        var stepSizes = _reconstruction is { } r ? ReconstructionFold.StepSizes(r.Pipeline, r.Fold).Count : 0;
+        return layers.Length == 0 ? null : await FindAsync(new ResultPipeline(_plan, layers, stepSizes), ResultsOf(layers, solved, results), cancellationToken);
+    }
+
+    private IReadOnlyList<BlobRef> ResultsOf(IReadOnlyList<int> layers, List<int> solved, List<IReadOnlyList<BlobRef>> results) =>
+        ReconstructionFold.ResultsOf(_plan, _reconstruction, layers, l => results[solved.IndexOf(l)]);
 
     /// <param name="given">Null where what the pipeline is begun with is not committed.</param>
     private async Task<PipelineFold> FoldAsync(

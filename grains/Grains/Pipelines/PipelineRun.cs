@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
@@ -241,6 +242,8 @@ internal sealed partial class PipelineRun
         // Every row range of a layer tells of the same dead columns; once is enough.
         foreach (var rescue in (metrics.Rescues ?? []).Where(_rescues.Add))
             _events.Add(new JobEvent("rescue", rescue.Layer, $"{rescue.Kind}: {rescue.Detail}"));
+        if (metrics.Reconstruction is { } tuned && open.Unit.Spec is ReconstructSpec { Group: var group })
+            _events.Add(new JobEvent("reconstructed", group.Name, tuned.Reason ?? string.Create(CultureInfo.InvariantCulture, $"loss {tuned.NearestLoss:g4} → {tuned.Loss:g4} in {tuned.Iterations} steps")));
         _open.Remove(id);
         events.Enqueue(new PipelineEvent.Committed(open.Place));
     }

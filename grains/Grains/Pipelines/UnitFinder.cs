@@ -54,6 +54,7 @@ internal sealed class UnitFinder(CheckpointStore checkpoints, JobScope scope, st
             Inputs = planned.Inputs.Count > ManyInputs ? ManyInputsOf(place, planned) : InputsOf(planned),
             Profile = profile,
             Cost = planned.Cost,
+            Generation = scope.Generation == 0 ? null : scope.Generation,
         };
     }
 

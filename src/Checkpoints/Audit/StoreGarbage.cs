@@ -19,6 +19,9 @@ public enum GarbageKind
     /// <summary>A model or data file that no plan names.</summary>
     Input,
 
+    /// <summary>A state of a unit that is committed.</summary>
+    State,
+
     /// <summary>A part of a log that a segment stands for.</summary>
     Log,
 
@@ -36,6 +39,7 @@ public sealed class StoreGarbage
     private readonly ClusterHeads _cluster;
     private readonly DateTimeOffset _before;
     private readonly HashSet<UInt128> _committed = [];
+    private readonly HashSet<(string Tenant, string Key)> _finished = [];
     private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
     private readonly HashSet<string> _logParts = new(StringComparer.Ordinal);
     private readonly HashSet<(JobScope Scope, string Stage)> _logs = [];
@@ -74,6 +78,8 @@ public sealed class StoreGarbage
                 break;
             case StoredKind.Commit when await _checkpoints.ReadCommitAsync(stored.Scope, stored.Subject, cancellationToken) is { } record:
                 _committed.Add(Mark(record.Key, record.Epoch));
+                if (record.Kind == UnitKind.Reconstruct)
+                    _finished.Add((stored.Scope.Tenant, record.Key));
                 break;
             case StoredKind.LogHead or StoredKind.LogRecord or StoredKind.LogSegment when _logs.Add((stored.Scope, stored.Subject)):
                 var log = await _checkpoints.OpenStageAsync(stored.Scope, stored.Subject, 1, cancellationToken);
@@ -114,6 +120,7 @@ public sealed class StoreGarbage
         return stored.Kind switch
         {
             StoredKind.Output when BlobNames.ProducerOf(entry.Name) is var (key, epoch) && !_committed.Contains(Mark(key, epoch)) => GarbageKind.Attempt,
+            StoredKind.State when _finished.Contains((stored.Scope.Tenant, stored.Subject)) => GarbageKind.State,
             // A plan that cannot be read may name anything.
             StoredKind.Input when _allPlansRead && !_inputs.Contains(entry.Name) => GarbageKind.Input,
             StoredKind.LogRecord or StoredKind.LogSegment when _logs.Contains((stored.Scope, stored.Subject)) && !_logParts.Contains(entry.Name) => GarbageKind.Log,

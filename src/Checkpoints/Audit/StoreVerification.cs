@@ -85,6 +85,7 @@ public sealed class StoreVerification
         StoredKind.ServerHead => CheckDocumentAsync<ServerHead>(entry, ServerHead.CurrentSchema, "the next server takes over", cancellationToken),
         StoredKind.JobHead => CheckDocumentAsync<JobHead>(entry, JobHead.CurrentSchema, "the job waits to be submitted again", cancellationToken),
         StoredKind.JobLog => CheckDocumentAsync<object>(entry, ClusterHeads.LogSchema, "the job's log begins anew", cancellationToken),
+        StoredKind.State => CheckStateAsync(entry, cancellationToken),
         StoredKind.Foreign => Tell(new Finding(FindingKind.Foreign, entry.Name, "nothing: no job reads it")),
         _ => Task.CompletedTask,
     };
@@ -146,6 +147,12 @@ public sealed class StoreVerification
         {
             _found(new Finding(damaged.IsMissing ? FindingKind.Missing : FindingKind.Damaged, blob.Name, consequence));
         }
+    }
+
+    private async Task CheckStateAsync(BlobEntry entry, CancellationToken cancellationToken)
+    {
+        if (await _store.ReadAsync(entry.Name, cancellationToken) is { } blob && UnitStates.Open(blob.Content) is null)
+            _found(new Finding(FindingKind.Damaged, entry.Name, "its unit goes on from the state before"));
     }
 
     private Task Tell(Finding finding)

@@ -8,6 +8,7 @@ public enum StoredKind
     Foreign,
     Input,
     Output,
+    State,
     Commit,
     Revocation,
     LogRecord,
@@ -42,6 +43,7 @@ public sealed record StoredName(StoredKind Kind, JobScope Scope, string Subject)
         {
             "inputs" when parts.Length == 3 && IsDigest(parts[2]) => new StoredName(StoredKind.Input, shared, parts[2]),
             "attempts" when BlobNames.ProducerOf(name) is var (key, _) && IsDigest(key) => new StoredName(StoredKind.Output, shared, key),
+            "states" when parts.Length == 5 && IsDigest(parts[3]) && parts[4].Split('-') is [var generation, var number] && int.TryParse(generation, out _) && int.TryParse(number, out _) => new StoredName(StoredKind.State, shared, parts[3]),
             "commits" => OfCommit(parts.AsSpan(2), shared),
             "quarantine" => new StoredName(StoredKind.Quarantined, shared, parts[2]),
             "grains" when BlobName.IsHead(name) => new StoredName(StoredKind.GrainState, shared, ""),

@@ -72,7 +72,7 @@ internal sealed class RunRecord
         if (happened.Kind == "layer-solved")
             _solved.Add(happened.Layer!);
         // Rescues are in the commits, and so is why a layer failed; what only this run saw is kept here.
-        else if (happened.Kind is not ("rescue" or "layer-failed") && _incidents.Count < MostIncidents)
+        else if (happened.Kind is not ("rescue" or "layer-failed" or "reconstructed") && _incidents.Count < MostIncidents)
             _incidents.Add(new Rescue(happened.Layer, happened.Kind, happened.Message));
     }
 

@@ -38,7 +38,7 @@ public sealed record JobEstimate
     }
 }
 
-/// <param name="Name"><c>import</c>, <c>statistics</c>, <c>layers</c> or <c>result</c>.</param>
+/// <param name="Name"><c>import</c>, <c>statistics</c>, <c>layers</c>, <c>reconstruction</c> or <c>result</c>.</param>
 /// <param name="Seconds">Wall time.</param>
 /// <param name="CpuSeconds">Time of all cores together.</param>
 /// <param name="Cost">Nominal operations.</param>

@@ -51,6 +51,7 @@ public static class JobEstimator
             Import(files.Length + (plan.Settings.ModelTensors?.Count ?? 0), inputs, request.Speed),
             Phase("statistics", PlanUnits.Pipelines(plan).Where(p => p is BaselinePipeline or StatisticsPipeline), works, slots, totals, sequential: false, CompileSeconds),
             Phase("layers", PlanUnits.Pipelines(plan).Where(p => p is LayerPipeline), works, slots, totals, sequential: false),
+            .. plan.Reconstruction is null ? [] : new[] { Phase("reconstruction", PlanUnits.Pipelines(plan).Where(p => p is ReconstructionPipeline), works, slots, totals, sequential: true) },
             Phase("result", PlanUnits.Pipelines(plan).Where(p => p is ResultPipeline), works, slots, totals, sequential: true),
         ];
         var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes));

@@ -72,6 +72,8 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         CompareSpec spec => Compare(spec),
         MomentsSpec spec => Moments(spec),
         CorrectionSpec spec => Correct(spec),
+        CaptureSpec spec => Capture(spec, unit.Cost),
+        ReconstructSpec spec => Reconstruct(spec, unit.Cost),
         _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0, 1),
     };
 
@@ -192,6 +194,26 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     /// <summary>Reads the model, for its batch norms, and a few numbers a channel.</summary>
     private UnitWork Correct(CorrectionSpec spec) =>
         new(spec.ReferenceSites.Count > 0 ? 0 : _speed.OpenSeconds, 3 * plan.Settings.Model.Length, 0, spec.Sites.Sum(site => 2 * site.Channels * Double), 1);
+
+    /// <summary>What enters the group's first layer and leaves its last one, and gradients where they are asked for.</summary>
+    private UnitWork Capture(CaptureSpec spec, double cost)
+    {
+        var (first, last) = (plan.Layers[spec.Group.Layers[0].Layer.Index], plan.Layers[spec.Group.Layers[^1].Layer.Index]);
+        var sample = Activation(first) - OutputBytes(first) + OutputBytes(last) * (spec.Loss == Recipes.ReconstructionLoss.Fisher ? 2 : 1);
+        var memory = 2 * ArenaSlack * spec.Batch * _activation + 6.0 * plan.Settings.Model.Length + spec.Batch * sample;
+        return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, spec.Count * sample, 1);
+    }
+
+    /// <summary>Weights, their roundings with two moments, read and written in turn, and what a step keeps of its forward pass.</summary>
+    private UnitWork Reconstruct(ReconstructSpec spec, double cost)
+    {
+        var layers = spec.Group.Layers.Select(layer => plan.Layers[layer.Layer.Index]).ToList();
+        var weights = layers.Sum(layer => (double)layer.Shape.Rows * layer.Shape.Columns);
+        var activations = layers.Sum(layer => Activation(layer) + (double)layer.Positions * layer.Shape.Groups * layer.Shape.Columns * Float);
+        var memory = 3.0 * plan.Settings.Model.Length + 10 * weights * Float + ArenaSlack * spec.Parameters.Batch * activations;
+        var written = spec.Phase == ReconstructionPhase.Activations ? 0 : 2 * weights * Float;
+        return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, written, spec.Phase == ReconstructionPhase.Activations ? 1 : 4 * layers.Count);
+    }
 
     private UnitWork Compare(CompareSpec spec)
     {

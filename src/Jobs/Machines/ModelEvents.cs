@@ -27,6 +27,17 @@ public abstract record ModelEvent
     /// <summary>A layer waits for its statistics again.</summary>
     public sealed record LayerStarved(int Layer) : ModelEvent;
 
+    /// <param name="Layers">Layers that came out of it.</param>
+    /// <param name="Failure">Null when all of them did.</param>
+    public sealed record ReconstructionEnded(ImmutableArray<int> Layers, Failure? Failure) : ModelEvent;
+
+    /// <summary>The reconstruction waits for a layer's result again.</summary>
+    /// <param name="Layer">Null where the layer has been repaired since.</param>
+    public sealed record ReconstructionStarved(int? Layer) : ModelEvent;
+
+    /// <summary>A result blob of the reconstruction is damaged; it went back to make it again, and writing the model waits.</summary>
+    public sealed record ReconstructionDamaged : ModelEvent;
+
     /// <summary>Writing the model waits for a layer's result again.</summary>
     /// <param name="Layer">Null where the layer has been repaired since.</param>
     public sealed record ResultStarved(int? Layer) : ModelEvent;
@@ -61,6 +72,9 @@ public abstract record ModelEffect
 
     /// <summary>Have the layer make the damaged blob again.</summary>
     public sealed record RepairLayer(int Layer) : ModelEffect;
+
+    /// <summary>Reconstruct what follows from these layers, which have results of their own.</summary>
+    public sealed record StartReconstruction(ImmutableArray<int> Layers) : ModelEffect;
 
     /// <summary>Write and check the model from these layers.</summary>
     public sealed record StartResult(ImmutableArray<int> Layers) : ModelEffect;

@@ -5,7 +5,7 @@ namespace Orchestrator.Jobs.Machines;
 
 /// <summary>
 /// A job's decisions: statistics by group, each group's layers as soon as its statistics are there, the float model's metric beside
-/// them, the result when every layer has ended. A layer that fails is left as it was and the rest goes on: every end is a result.
+/// them, the reconstruction when every layer has ended, and then the result. A layer that fails is left as it was and the rest goes on: every end is a result.
 /// </summary>
 public static class ModelMachine
 {
@@ -21,7 +21,14 @@ public static class ModelMachine
             ModelEvent.StatisticsDamaged e => new ModelStep(state with { RunningGroups = state.RunningGroups.Add(e.Group) }, []),
             ModelEvent.LayerEnded e when state.RunningLayers.Contains(e.Layer) => LayerEnded(state, e),
             ModelEvent.LayerStarved e when state.RunningLayers.Contains(e.Layer) => LayerStarved(state, e.Layer),
-            ModelEvent.ResultStarved e when state.ResultRunning => ResultStarved(state, e.Layer),
+            ModelEvent.ReconstructionEnded e when state.ReconstructionRunning => Settle(
+                Note(
+                    state with { ReconstructionRunning = false, ReconstructionEnded = true, ReconstructedLayers = [.. e.Layers], FailedLayers = state.FailedLayers.Union(state.ToReconstruct.Except(e.Layers)) },
+                    "Not all layers could be reconstructed", e.Failure),
+                []),
+            ModelEvent.ReconstructionStarved e when state.ReconstructionRunning => Starved(state with { ReconstructionRunning = false }, e.Layer),
+            ModelEvent.ReconstructionDamaged when state.ResultRunning => new ModelStep(state with { ResultRunning = false, ReconstructionRunning = true }, []),
+            ModelEvent.ResultStarved e when state.ResultRunning => Starved(state with { ResultRunning = false }, e.Layer),
             ModelEvent.ResultEnded e when state.ResultRunning =>
                 Settle(Note(state with { ResultRunning = false, ResultEnded = true }, "The result could not be completed", e.Failure), []),
             // What the store cannot tell now it tells later: the job goes on when it is started again.
@@ -40,7 +47,8 @@ public static class ModelMachine
             effects.Add(new ModelEffect.StartStatistics(group));
         effects.Add(new ModelEffect.StartBaseline());
         var running = Enumerable.Range(0, state.Groups.Length).ToImmutableSortedSet();
-        return new ModelStep(state with { Status = JobStatus.Running, RunningGroups = running }, effects.ToImmutable());
+        // Where no layer has steps there is nothing to wait for.
+        return Settle(state with { Status = JobStatus.Running, RunningGroups = running }, effects.ToImmutable());
     }
 
     private static ModelStep StatisticsEnded(ModelState state, ModelEvent.StatisticsEnded e)
@@ -83,9 +91,8 @@ public static class ModelMachine
             : new ModelStep(state, [new ModelEffect.StartLayer(layer)]);
     }
 
-    private static ModelStep ResultStarved(ModelState state, int? layer)
+    private static ModelStep Starved(ModelState state, int? layer)
     {
-        state = state with { ResultRunning = false };
         if (layer is not { } damaged)
             return Settle(state, []);
         return new ModelStep(
@@ -96,12 +103,14 @@ public static class ModelMachine
     /// <summary>What follows when something has ended: the result once all layers have, the end once the result has.</summary>
     private static ModelStep Settle(ModelState state, ImmutableArray<ModelEffect> effects)
     {
-        if (state.RunningGroups.Count > 0 || state.RunningLayers.Count > 0 || state.ResultRunning)
+        if (state.RunningGroups.Count > 0 || state.RunningLayers.Count > 0 || state.ReconstructionRunning || state.ResultRunning)
             return new ModelStep(state, effects);
-        if (state.SolvedLayers.Count == 0)
+        if (!state.ReconstructionEnded && state.CanReconstruct)
+            return new ModelStep(state with { ReconstructionRunning = true }, [.. effects, new ModelEffect.StartReconstruction([.. state.SolvedLayers])]);
+        if (state.ResultLayers.Count == 0)
             return End(state, JobStatus.Failed, Reason(state), [.. effects, new ModelEffect.StopAll()]);
         if (!state.ResultEnded)
-            return new ModelStep(state with { ResultRunning = true }, [.. effects, new ModelEffect.StartResult([.. state.SolvedLayers])]);
+            return new ModelStep(state with { ResultRunning = true }, [.. effects, new ModelEffect.StartResult([.. state.ResultLayers])]);
         if (!state.BaselineEnded)
             return new ModelStep(state, effects);
         return End(state, state.Failures.Length == 0 ? JobStatus.Succeeded : JobStatus.Failed, Reason(state), effects);

@@ -34,6 +34,15 @@ public sealed record ModelState
     /// <summary>Running layers that wait for their group's statistics to be repaired.</summary>
     public ImmutableSortedSet<int> StarvedLayers { get; init; } = [];
 
+    /// <summary>Layers that are reconstructed after whatever steps they have; empty where the plan reconstructs nothing.</summary>
+    public ImmutableSortedSet<int> ToReconstruct { get; init; } = [];
+
+    public bool ReconstructionRunning { get; init; }
+    public bool ReconstructionEnded { get; init; }
+
+    /// <summary>Layers that came out of it.</summary>
+    public ImmutableSortedSet<int> ReconstructedLayers { get; init; } = [];
+
     public bool BaselineEnded { get; init; }
     public bool ResultRunning { get; init; }
     public bool ResultEnded { get; init; }
@@ -43,5 +52,15 @@ public sealed record ModelState
 
     public bool HasEnded => Status is not (JobStatus.Planned or JobStatus.Running);
 
-    public static ModelState Create(JobPlan plan) => new() { Groups = [.. plan.StatisticsGroups.Select(g => g.ToImmutableArray())] };
+    /// <summary>Layers with a result for the written model.</summary>
+    public ImmutableSortedSet<int> ResultLayers => SolvedLayers.Except(ToReconstruct).Union(ReconstructedLayers);
+
+    /// <summary>Whether a layer is reconstructed whose own steps, if it has any, are done.</summary>
+    public bool CanReconstruct => ToReconstruct.Any(l => SolvedLayers.Contains(l) || !Groups.Any(g => g.Contains(l)));
+
+    public static ModelState Create(JobPlan plan) => new()
+    {
+        Groups = [.. plan.StatisticsGroups.Select(g => g.ToImmutableArray())],
+        ToReconstruct = plan.Reconstruction is null ? [] : [.. plan.Reconstruction.Groups.SelectMany(g => g.Layers)],
+    };
 }

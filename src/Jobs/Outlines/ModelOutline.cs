@@ -81,7 +81,8 @@ public enum ChannelAxis
     LastButOne = 3,
 }
 
-public sealed record BlockOutline(string Name, IReadOnlyList<string> Layers);
+/// <param name="Obstacle">Why its layers cannot be reconstructed together; null where they can.</param>
+public sealed record BlockOutline(string Name, IReadOnlyList<string> Layers, string? Obstacle = null);
 
 /// <summary>A node with weights that is left as it is.</summary>
 public sealed record UnsupportedNode(string Name, string OpType, string Reason);

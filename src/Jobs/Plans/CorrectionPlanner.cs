@@ -27,7 +27,7 @@ internal static class CorrectionPlanner
 
     private static CorrectionPlan Plan(Correction kind, ModelOutline outline, IReadOnlyList<LayerPlan> layers, SampleShards calibration, int? fixedBatch)
     {
-        var compressed = layers.Where(l => l.Steps.Count > 0).Select(l => l.Name).ToHashSet();
+        var compressed = layers.Where(l => !l.IsLeftAlone).Select(l => l.Name).ToHashSet();
         var sites = kind switch
         {
             Correction.Bias => outline.LayerOutputs.Where(s => compressed.Contains(s.Layer!)),

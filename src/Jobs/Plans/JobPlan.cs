@@ -8,11 +8,14 @@ namespace Orchestrator.Jobs.Plans;
 /// <summary>The recipe resolved against a model and its data: everything that decides which units there are. Compact: it grows with layers, never with rows.</summary>
 public sealed record JobPlan
 {
-    public const int CurrentSchema = 1;
+    /// <summary>The newest that is read. Plans are written with the oldest that says all of them: those without a reconstruction stay what they were.</summary>
+    public const int CurrentSchema = 2;
 
+    private const int FirstSchema = 1;
+    private const int ReconstructionSchema = 2;
     private const int JobIdLength = 24;
 
-    public int Schema { get; init; } = CurrentSchema;
+    public int Schema { get; init; } = FirstSchema;
     public required PlanSettings Settings { get; init; }
 
     /// <summary>All layers of the model in topological order; <see cref="LayerPlan.Index"/> is the place in this list.</summary>
@@ -27,6 +30,12 @@ public sealed record JobPlan
 
     /// <summary>In the order in which they are made.</summary>
     public IReadOnlyList<CorrectionPlan> Corrections { get; init; } = [];
+
+    /// <summary>Null where the recipe reconstructs nothing.</summary>
+    public ReconstructionPlan? Reconstruction { get; init; }
+
+    /// <summary>The plan, marked with the schema that it needs.</summary>
+    internal JobPlan Marked() => this with { Schema = Reconstruction is null ? FirstSchema : ReconstructionSchema };
 
     /// <summary>Whether batch norms are folded once their statistics are taken anew.</summary>
     [JsonIgnore]
@@ -90,8 +99,11 @@ public sealed record LayerPlan
     /// <summary>Columns of X that one sample contributes; for costs.</summary>
     public required long Positions { get; init; }
 
-    /// <summary>Empty where the layer is left alone.</summary>
+    /// <summary>Empty where the layer is left alone or reconstructed only.</summary>
     public required IReadOnlyList<StepPlan> Steps { get; init; }
+
+    /// <summary>How it is reconstructed after its steps; null where it is not.</summary>
+    public ReconstructedLayer? Reconstruct { get; init; }
 
     /// <summary>The share of its weights that are zero already and stay so; null where they are free.</summary>
     public double? KeptZeros { get; init; }
@@ -106,7 +118,17 @@ public sealed record LayerPlan
     public LayerShape SolvedShape() => SampleRows is { } rows ? Shape with { Rows = rows } : Shape;
 
     /// <summary>Bits of the codes that the written model stores; null where it stays in float, as a layer does of which some rows are as they were.</summary>
-    public int? StoredBits() => SampleRows is null && Steps.Count > 0 ? Steps[^1].Step.Bits : null;
+    public int? StoredBits() => Reconstruct?.Bits ?? SolvedBits();
+
+    /// <summary>Grid of these codes.</summary>
+    public QuantizationScheme? StoredScheme() => Reconstruct?.Scheme ?? Steps[^1].Step.Scheme;
+
+    /// <summary>Bits of the codes that its steps end with; null where they end with float weights.</summary>
+    public int? SolvedBits() => SampleRows is null && Steps.Count > 0 ? Steps[^1].Step.Bits : null;
+
+    /// <summary>Whether nothing is done to it.</summary>
+    [JsonIgnore]
+    public bool IsLeftAlone => Steps.Count == 0 && Reconstruct is null;
 
     public LayerRef Ref() => new(Name, Index);
 }

@@ -54,7 +54,10 @@ public sealed class LayerPipeline : IUnitPipeline
     public IReadOnlyList<string> ResultRoles => ResultRolesOf(_layer);
 
     internal static IReadOnlyList<string> ResultRolesOf(LayerPlan layer) =>
-        layer.StoredBits() is null ? [Roles.Weights] : [Roles.Codes, Roles.Scales, Roles.Zeros];
+        layer.SolvedBits() is null ? [Roles.Weights] : [Roles.Codes, Roles.Scales, Roles.Zeros];
+
+    /// <summary>Blobs of each result role.</summary>
+    internal static int ResultRanges(LayerPlan layer) => new RowRanges(layer.SolvedShape(), layer.Steps[^1].RangeRows).Count;
 
     private static IEnumerable<Stage> MakeStages(LayerPlan layer)
     {

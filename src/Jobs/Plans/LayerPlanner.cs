@@ -21,11 +21,13 @@ internal static class LayerPlanner
         var rules = recipe.Layers.Select((rule, index) => new CompiledRule(rule, index, LayerPattern.Parse(rule.Match))).ToArray();
         foreach (var rule in rules)
             rule.Check(recipe, outline);
-        return [.. outline.Layers.Select((layer, index) => Plan(recipe, layer, index, rules.FirstOrDefault(r => r.Matches(layer))))];
+        return [.. outline.Layers.Select((layer, index) => Plan(recipe, layer, index, outline.Layers.Count, rules.FirstOrDefault(r => r.Matches(layer))))];
     }
 
-    private static LayerPlan Plan(Recipe recipe, LayerOutline layer, int index, CompiledRule? rule)
+    private static LayerPlan Plan(Recipe recipe, LayerOutline layer, int index, int count, CompiledRule? rule)
     {
+        int? eight = ReconstructionPlanner.HasEight(recipe) && (index == 0 || index == count - 1) ? ReconstructionPlanner.EightBits : null;
+        ReconstructedLayer? reconstruct = null;
         var shape = new LayerShape(layer.Rows, layer.Columns, layer.Groups, layer.KernelPositions);
         var steps = new List<StepPlan>();
         var keepsZeros = layer.Zeros > 0 && (recipe.Zeros == ExistingZeros.Keep || (recipe.Zeros == ExistingZeros.Auto && layer.Zeros >= PrunedShare));
@@ -39,7 +41,13 @@ internal static class LayerPlanner
             var pruned = keepsZeros;
             foreach (var step in recipe.Compress)
             {
-                var spec = Resolve(step, rule?.Rule);
+                if (step is ReconstructStep tuned && (eight is null || index > 0))
+                {
+                    reconstruct = new ReconstructedLayer(rule?.Rule.Bits ?? eight ?? tuned.Bits, tuned.Scheme, pruned);
+                    continue;
+                }
+
+                var spec = Resolve(step, rule?.Rule, eight);
                 if (WhyNot(spec, shape) is { } reason)
                 {
                     reasons.Add($"{step.Method}: {reason}");
@@ -52,6 +60,8 @@ internal static class LayerPlanner
         }
 
         var solved = SampleRows(rule, layer, steps.Count);
+        if (rule?.Rule.Rows is not null && reconstruct is not null)
+            throw SampleOfReconstructed(layer, rule);
         return new LayerPlan
         {
             Index = index,
@@ -62,7 +72,8 @@ internal static class LayerPlanner
             Positions = layer.Positions,
             Steps = [.. steps.Select(step => step with { RangeRows = Math.Min(step.RangeRows, solved ?? int.MaxValue) })],
             SampleRows = solved,
-            KeptZeros = keepsZeros && steps.Count > 0 ? layer.Zeros : null,
+            Reconstruct = reconstruct,
+            KeptZeros = keepsZeros && (steps.Count > 0 || reconstruct is not null) ? layer.Zeros : null,
             Reason = reasons.Count == 0 ? null : string.Join("; ", reasons),
         };
     }
@@ -79,7 +90,12 @@ internal static class LayerPlanner
                 "Skip the layer, or give it a rule of its own without rows, before this one.");
     }
 
-    private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule)
+    private static InputException SampleOfReconstructed(LayerOutline layer, CompiledRule rule) => new(
+        "sample-of-reconstructed", $"layers[{rule.Index}].rows", $"'{layer.Name}' is reconstructed as a whole: some of its rows say nothing of it.",
+        "Skip the layer, or take rows out of the rule.");
+
+    /// <param name="eight">Bits of the first and the last layer where these differ from the others'.</param>
+    private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule, int? eight)
     {
         var spec = new CompressStepSpec { Method = step.Method, Damping = step.Damping };
         return step switch
@@ -87,9 +103,11 @@ internal static class LayerPlanner
             ExactObsStep s => spec with { Sparsity = rule?.Sparsity ?? s.Sparsity, Select = s.Select },
             BlockStep s => spec with { Size = s.Size, Sparsity = rule?.Sparsity ?? s.Sparsity, Select = s.Select },
             NmStep s => spec with { Keep = s.Keep, Group = s.Group },
-            ObqStep s => spec with { Bits = rule?.Bits ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            ObqStep s => spec with { Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
             // Rounding looks at no Hessian, so damping must not change its key.
-            RtnStep s => spec with { Damping = 0, Bits = rule?.Bits ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            RtnStep s => spec with { Damping = 0, Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            // The first layer keeps its nearest codes, as in the original.
+            ReconstructStep s => spec with { Method = "rtn", Damping = 0, Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
             _ => throw new ArgumentOutOfRangeException(nameof(step), step.Method, "no such method"),
         };
     }

@@ -20,7 +20,10 @@ public static class PlanUnits
             yield return new StatisticsPipeline(plan, group);
         foreach (var layer in plan.Layers.Where(l => l.Steps.Count > 0))
             yield return new LayerPipeline(plan.Settings, layer);
-        yield return new ResultPipeline(plan, [.. plan.Layers.Where(l => l.Steps.Count > 0).Select(l => l.Index)]);
+        var reconstruction = plan.Reconstruction is null ? null : new ReconstructionPipeline(plan, [.. plan.Layers.Where(l => l.Steps.Count > 0).Select(l => l.Index)]);
+        if (reconstruction is not null)
+            yield return reconstruction;
+        yield return new ResultPipeline(plan, [.. plan.Layers.Where(l => !l.IsLeftAlone).Select(l => l.Index)], reconstruction?.StepSizes ?? 0);
     }
 
     /// <summary>Number of units and their nominal cost.</summary>

@@ -37,10 +37,10 @@ public static class Planner
             DataChecks.Evaluation(recipe, outline, evaluation, fixedBatch);
 
         var layers = LayerPlanner.Plan(recipe, outline);
-        if (layers.All(l => l.Steps.Count == 0))
+        if (layers.All(l => l.IsLeftAlone))
             throw NothingToDo(recipe, layers);
         var settings = Settings(request, layers, calibrationSamples, fixedBatch);
-        return new JobPlan
+        var plan = new JobPlan
         {
             Settings = settings,
             Layers = layers,
@@ -48,12 +48,14 @@ public static class Planner
             StatisticsGroups = Groups(layers),
             Unsupported = outline.Unsupported,
             Corrections = CorrectionPlanner.Plan(recipe, outline, layers, settings.CalibrationShards, fixedBatch),
+            Reconstruction = ReconstructionPlanner.Plan(recipe, outline, layers, calibrationSamples, fixedBatch),
         };
+        return plan.Marked();
     }
 
     private static PlanSettings Settings(PlanRequest request, IReadOnlyList<LayerPlan> layers, int calibrationSamples, int? fixedBatch)
     {
-        var unrolled = layers.Where(l => l.Steps.Count > 0).Max(l => l.Positions * l.Shape.Columns * l.Shape.Groups * sizeof(float));
+        var unrolled = layers.Where(l => !l.IsLeftAlone).Max(l => l.Positions * l.Shape.Columns * l.Shape.Groups * sizeof(float));
         var batch = (int)Math.Clamp(UnrolledBytes / Math.Max(unrolled, 1), 1, CalibrationBatch);
         return new PlanSettings
         {
@@ -97,7 +99,8 @@ public static class Planner
             bytes += own;
         }
 
-        groups.Add(current);
+        if (current.Count > 0)
+            groups.Add(current);
         return groups;
     }
 

@@ -6,7 +6,7 @@ namespace Orchestrator.Jobs.Plans;
 /// <summary>
 /// Writing the model, then its metric and its comparison with the float model, then one latency after the other. Corrections come before:
 /// on a draft, level by level, each level measured with the ones before it applied. Given blobs: per included layer, in order, the
-/// blobs of each result role in row order.
+/// blobs of each result role in row order; then the step sizes of each group whose activations are quantized.
 /// </summary>
 public sealed class ResultPipeline : IUnitPipeline
 {
@@ -27,11 +27,14 @@ public sealed class ResultPipeline : IUnitPipeline
     private readonly JobPlan _plan;
     private readonly LayerPlan[] _layers;
     private readonly Stage[] _stages;
+    private readonly int _stepSizes;
 
     /// <param name="layers">Indices of the layers that have a result; a layer that failed is left as it was.</param>
-    public ResultPipeline(JobPlan plan, IReadOnlyList<int> layers)
+    /// <param name="stepSizes">Groups whose activations are quantized.</param>
+    public ResultPipeline(JobPlan plan, IReadOnlyList<int> layers, int stepSizes = 0)
     {
         _plan = plan;
+        _stepSizes = stepSizes;
         _layers = [.. layers.Select(index => plan.Layers[index])];
         _stages = [.. MakeStages(plan)];
         Stages = [.. _stages.Select(s => s.Count)];
@@ -144,8 +147,8 @@ public sealed class ResultPipeline : IUnitPipeline
         var given = 0;
         foreach (var layer in _layers)
         {
-            var ranges = new RowRanges(layer.SolvedShape(), layer.Steps[^1].RangeRows).Count;
-            foreach (var role in LayerPipeline.ResultRolesOf(layer).Select(r => $"{r}/{layer.Index}"))
+            var ranges = layer.Reconstruct is null ? LayerPipeline.ResultRanges(layer) : 1;
+            foreach (var role in ResultRolesOf(layer).Select(r => $"{r}/{layer.Index}"))
             {
                 var first = given;
                 parts.Add(new IndexedList<PlannedInput>(ranges, i => new PlannedInput(role, new FromGiven(first + i))));
@@ -154,14 +157,23 @@ public sealed class ResultPipeline : IUnitPipeline
         }
 
         parts.Add([.. applied.Select(CorrectionsOf)]);
-        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.StoredBits(), l.Steps[^1].Step.Scheme))], _plan.Settings.BatchNorm)
+        parts.Add(StepSizes(given));
+        var spec = new AssembleSpec([.. _layers.Select(l => new AssembleLayer(l.Ref(), l.StoredBits(), l.StoredScheme()))], _plan.Settings.BatchNorm)
         {
+            Activations = _stepSizes > 0 ? _plan.Reconstruction!.Activations : null,
             Applied = applied.Count == 0 ? null : [.. applied.Select(AppliedAt)],
             FoldsAfter = folds,
             External = _plan.Settings.IsExternal,
         };
         return new PlannedUnit(id, UnitKind.Assemble, spec, IndexedList.Concat(parts), AssemblyCost);
     }
+
+    /// <summary>The blobs of an assembled layer's result, role by role.</summary>
+    public static IReadOnlyList<string> ResultRolesOf(LayerPlan layer) =>
+        layer.Reconstruct is null ? LayerPipeline.ResultRolesOf(layer) : [Roles.Codes, Roles.Scales, Roles.Zeros];
+
+    private PlannedInput[] StepSizes(int given) =>
+        [.. Enumerable.Range(given, _stepSizes).Select(position => new PlannedInput(Roles.StepSizes, new FromGiven(position)))];
 
     private PlannedUnit Compare()
     {

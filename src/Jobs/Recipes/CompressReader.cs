@@ -53,6 +53,7 @@ internal static class CompressReader
         "nm" => ReadPattern(section),
         "obq" => new ObqStep(ReadBits(section), ReadGrid(section), ReadScheme(section)),
         "rtn" => new RtnStep(ReadBits(section), ReadGrid(section), ReadScheme(section)),
+        "adaround" or "brecq" => ReconstructReader.Read(method, section) with { Grid = ReadGrid(section), Scheme = ReadScheme(section) },
         _ => throw new ArgumentOutOfRangeException(nameof(method), method, "No such method."),
     };
 

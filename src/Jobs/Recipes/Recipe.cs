@@ -14,6 +14,10 @@ public sealed record Recipe
 
     /// <summary>What is put right on the assembled model. A set: they are made in the order of <see cref="Correction"/>'s members.</summary>
     public IReadOnlyList<Correction> Correct { get; init; } = [];
+
+    /// <summary>Bits of the first and the last layer; null leaves it to the method.</summary>
+    public FirstLastBits? FirstLastBits { get; init; }
+
     public long Seed { get; init; }
     public string OutputFolder { get; init; } = "out";
 }
@@ -60,6 +64,16 @@ public enum ExistingZeros
 
     /// <summary>Weights like any other.</summary>
     Free,
+}
+
+/// <summary>How the first and the last layer are quantized.</summary>
+public enum FirstLastBits
+{
+    /// <summary>As the others.</summary>
+    Same = 1,
+
+    /// <summary>To 8 bits.</summary>
+    Eight = 2,
 }
 
 /// <summary>Corrections of algorithms.md 5.10, in the order in which they are made.</summary>

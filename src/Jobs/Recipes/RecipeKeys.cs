@@ -28,6 +28,13 @@ internal static class RecipeKeys
 
     public static readonly string[] MethodsLater = ["quantize", "adaround", "brecq"];
 
+    /// <summary>Keys of the methods that reconstruct.</summary>
+    public static readonly string[] Reconstruction =
+    [
+        "method", "bits", "grid", "scheme", "granularity", "iterations", "batch", "rate", "lambda", "beta", "warmup", "inputs", "loss",
+        "activation_bits", "activations", "activation_iterations", "activation_rate", "drop", "damping",
+    ];
+
     public static readonly string[] Metrics = ["top1", "top5", "nll", "cosine", "mse"];
     public static readonly string[] Selections = ["heap", "sort", "exact"];
     public static readonly string[] Traces = ["auto", "rows", "order"];
@@ -35,6 +42,10 @@ internal static class RecipeKeys
     public static readonly string[] Schemes = ["asymmetric", "symmetric"];
     public static readonly string[] Zeros = ["auto", "keep", "free"];
     public static readonly string[] BatchNorms = ["fold", "keep", "retune"];
+    public static readonly string[] Granularities = ["layer", "block", "stage", "net"];
+    public static readonly string[] Inputs = ["quantized", "float"];
+    public static readonly string[] Losses = ["mse", "fisher"];
+    public static readonly string[] ActivationTunings = ["two-phase", "joint"];
     public static readonly string[] Corrections = ["bias", "mean_variance"];
     public static readonly string[] FirstLastBits = ["same"];
     public static readonly string[] FirstLastBitsLater = ["8"];

@@ -20,6 +20,9 @@ public static class RecipeLimits
     /// <summary>Rules in <c>layers</c>: each is held against every layer.</summary>
     public const int Rules = 1000;
 
+    /// <summary>Steps of an optimiser, and samples of a step.</summary>
+    public const int Iterations = 10_000_000;
+
     /// <summary>Steps in <c>compress</c>.</summary>
     public const int Steps = 32;
 }

@@ -58,7 +58,6 @@ public static class RecipeReader
             return null;
         root.Require("model", "data", "compress");
         CheckVersion(root, errors);
-        root.Choice("first_last_bits", RecipeKeys.FirstLastBits, [.. RecipeKeys.FirstLastBitsLater]);
 
         return new Recipe
         {
@@ -66,6 +65,12 @@ public static class RecipeReader
             Data = ReadData(root.Child("data", RecipeKeys.Data)),
             Compress = CompressReader.Read(root, errors),
             Layers = LayerRuleReader.Read(root, errors),
+            FirstLastBits = root.Choice("first_last_bits", RecipeKeys.FirstLastBits, [.. RecipeKeys.FirstLastBitsLater]) switch
+            {
+                "same" => FirstLastBits.Same,
+                "8" => FirstLastBits.Eight,
+                _ => null,
+            },
             BatchNorm = root.Choice("batch_norm", RecipeKeys.BatchNorms) switch
             {
                 "keep" => BatchNormMode.Keep,

@@ -1,3 +1,4 @@
+using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Jobs.Reports;
@@ -22,6 +23,9 @@ public sealed record JobSummary
     /// <summary>What corrections did, in their order.</summary>
     public IReadOnlyList<SiteCorrection> Corrections { get; init; } = [];
 
+    /// <summary>How each group's reconstruction went, phase by phase; empty where the plan reconstructs nothing.</summary>
+    public IReadOnlyList<GroupSummary> Groups { get; init; } = [];
+
     /// <summary>Rescues that belong to no single layer.</summary>
     public IReadOnlyList<Rescue> Rescues { get; init; } = [];
 
@@ -37,6 +41,9 @@ public sealed record MetricFold(double Sum, long Count)
     /// <summary>The value of a named metric: percent for top1 and top5, the mean otherwise.</summary>
     public double? Value(string metric) => Count == 0 ? null : Sum / Count * (metric is "top1" or "top5" ? 100 : 1);
 }
+
+/// <summary>A group's commit.</summary>
+public sealed record GroupSummary(GroupPlan Group, UnitMetrics Metrics);
 
 /// <summary>The fold of one layer's commits.</summary>
 public sealed record LayerSummary

@@ -32,6 +32,8 @@ public sealed record UnitMetrics
     public IReadOnlyList<Rescue>? Rescues { get; init; }
     public IReadOnlyList<SiteCorrection>? Corrections { get; init; }
 
+    public ReconstructionMetrics? Reconstruction { get; init; }
+
     /// <summary>Computation time of the attempt in seconds.</summary>
     public double Seconds { get; init; }
 }

@@ -16,6 +16,8 @@ namespace Orchestrator.Jobs.Units;
 [JsonDerivedType(typeof(CompareSpec), "compare")]
 [JsonDerivedType(typeof(MomentsSpec), "moments")]
 [JsonDerivedType(typeof(CorrectionSpec), "correction")]
+[JsonDerivedType(typeof(CaptureSpec), "capture")]
+[JsonDerivedType(typeof(ReconstructSpec), "reconstruct")]
 public abstract record UnitSpec
 {
     /// <summary>Version of the computation; raised when its result changes.</summary>
@@ -119,6 +121,9 @@ public sealed record AssembleSpec(IReadOnlyList<AssembleLayer> Layers, BatchNorm
 
     /// <summary>Whether the model is written with its large weights in a blob of their own; null means no.</summary>
     public bool? External { get; init; }
+
+    /// <summary>How activations are quantized; the step-sizes blobs of all groups, in their order, come last. Null where they stay in float.</summary>
+    public ActivationSpec? Activations { get; init; }
 }
 
 /// <param name="Bits">Null where the layer stays in float.</param>

@@ -31,6 +31,9 @@ public sealed record WorkUnit
 
     /// <summary>Nominal cost in floating-point operations; feeds the ETA only.</summary>
     public required double Cost { get; init; }
+
+    /// <summary>Of the commits that it is for, so that a fresh start begins at the start; null for the first.</summary>
+    public int? Generation { get; init; }
 }
 
 /// <summary>A blob as one unit sees it.</summary>
@@ -90,6 +93,12 @@ public static class Roles
 
     /// <summary>int32 [rows].</summary>
     public const string Zeros = "zeros";
+
+    /// <summary>What enters and leaves a group on a shard of samples, float32; a header says which values and how many elements a sample.</summary>
+    public const string Activations = "activations";
+
+    /// <summary>Grids of a group's activations.</summary>
+    public const string StepSizes = "step-sizes";
 
     /// <summary>The assembled model before its corrections.</summary>
     public const string Draft = "draft";

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Orchestrator.Checkpoints;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Units;
@@ -85,14 +86,20 @@ internal sealed class WorkerEndpoints(ApiParts parts)
             throw new RefusedException(Refusal.Unsupported, "store-shared", request.Worker, "This server's store gives no grants.", "Give the worker the same --store as the server.");
         var lease = await active.Scheduler.FindLeaseAsync(request.Worker, request.Epoch, http.RequestAborted)
             ?? throw new RefusedException(Refusal.Conflict, "lease-ended", request.Epoch.Attempt, "The lease has ended or is another worker's.", "Stop the unit: it is leased anew.");
+        var own = OwnPrefixes(lease);
         var inputs = lease.Unit.Inputs.Select(i => i.Blob.Name).ToHashSet(StringComparer.Ordinal);
         // A writer whose answer was lost finds its name taken, and has to read what is there.
-        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name) && !IsBelow(name, lease.OutputPrefix)) is { } foreign)
+        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name) && !Array.Exists(own, prefix => IsBelow(name, prefix))) is { } foreign)
             throw NotGranted(foreign, "it is no input of the unit and not below the lease's output prefix");
-        if (request.Creates.FirstOrDefault(name => !IsBelow(name, lease.OutputPrefix)) is { } outside)
+        if (request.Creates.FirstOrDefault(name => !Array.Exists(own, prefix => IsBelow(name, prefix))) is { } outside)
             throw NotGranted(outside, "it is not below the lease's output prefix");
         await Requests.WriteAsync(http, await grants(request.Reads, request.Creates, http.RequestAborted));
     }
+
+    /// <summary>What an attempt may write below: its outputs, and states of a unit that is long enough to leave some.</summary>
+    private static string[] OwnPrefixes(Lease lease) => lease.Unit.Kind == UnitKind.Reconstruct
+        ? [lease.OutputPrefix, BlobNames.StatePrefix(BlobNames.TenantOf(lease.OutputPrefix), lease.Unit.Key)]
+        : [lease.OutputPrefix];
 
     /// <param name="works">It told that it runs units.</param>
     private ActiveServer Known(string worker, bool works = false)

@@ -81,7 +81,7 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
         var written = await papers.ReadAsync(entry.Tenant, entry.Head!.Documents, cancellationToken) ?? throw new RefusedException(
             Refusal.Conflict, "papers-damaged", entry.Id, "What the job's report is made from is damaged in the store.", "Submit the job again: what is committed is not computed again.");
         var (submitted, ended) = (entry.Head!.Submitted, EndedAt(entry) ?? parts.Clock.GetUtcNow());
-        Rescue[] incidents = [.. Incidents(entry).Where(line => line.Kind is not ("rescue" or "layer-failed")).TakeLast(MostIncidents).Select(line => new Rescue(line.Layer, line.Kind, line.Message))];
+        Rescue[] incidents = [.. Incidents(entry).Where(line => line.Kind is not ("rescue" or "layer-failed" or "reconstructed")).TakeLast(MostIncidents).Select(line => new Rescue(line.Layer, line.Kind, line.Message))];
         return new JobOutcome(result, plan, written.Outline, written.Sources, submitted, ended, Math.Max((ended - submitted).TotalSeconds, 0), incidents);
     }
 

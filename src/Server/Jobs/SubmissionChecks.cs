@@ -1,6 +1,7 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Units;
 using Orchestrator.Server.Protocol;
 
 namespace Orchestrator.Server.Jobs;
@@ -35,7 +36,8 @@ internal static class SubmissionChecks
         for (var index = 0; index < plan.Layers.Count; index++)
             CheckLayer(plan.Layers[index], index);
         var solved = plan.Layers.Where(l => l.Steps.Count > 0).Select(l => l.Index).Order().ToArray();
-        Expect(solved.Length > 0, "plan.layers", "none of them has a step");
+        Expect(!plan.Layers.All(l => l.IsLeftAlone), "plan.layers", "nothing is done to any of them");
+        CheckReconstruction(plan);
         Expect(plan.StatisticsGroups.SelectMany(g => g).Order().SequenceEqual(solved), "plan.statisticsGroups", "together they have to hold every layer with steps once");
         Expect(plan.StatisticsGroups.All(g => g.Count > 0), "plan.statisticsGroups", "one is empty");
         Expect(plan.Blocks.SelectMany(b => b.Layers).Order().SequenceEqual(solved), "plan.blocks", "together they have to hold every layer with steps once");
@@ -68,6 +70,24 @@ internal static class SubmissionChecks
         Expect(layer.Shape is { Rows: > 0, Columns: > 0 } && layer.Positions >= 0, subject, "its shape is no matrix's");
         Expect(layer.Steps.All(s => s.RangeRows > 0), subject, "a step has units without rows");
         Expect(layer.SampleRows is null or > 0 && (layer.SampleRows ?? 0) <= layer.Shape.Rows, subject, "its sample has more rows than the layer");
+    }
+
+    private static void CheckReconstruction(JobPlan plan)
+    {
+        const string Subject = "plan.reconstruction";
+        var tuned = plan.Layers.Where(l => l.Reconstruct is not null).Select(l => l.Index).Order().ToArray();
+        var groups = plan.Reconstruction?.Groups ?? [];
+        Expect(groups.SelectMany(g => g.Layers).Order().SequenceEqual(tuned) && groups.All(g => g.Layers.Count > 0), Subject, "its groups have to hold every layer that is reconstructed once");
+        if (plan.Reconstruction is not { } reconstruction)
+            return;
+        Expect(tuned.Length > 0, Subject, "it has no groups");
+        Expect(reconstruction.Phases.Count is 1 or 2 && reconstruction.Phases.Distinct().Count() == reconstruction.Phases.Count, Subject, "one or two phases are expected");
+        foreach (var phase in reconstruction.Phases)
+        {
+            var parameters = reconstruction.ParametersOf(phase);
+            Expect(parameters is { Iterations: > 0, Batch: > 0 }, Subject, "steps and their samples have to be more than none");
+            Expect(phase == ReconstructionPhase.Weights || reconstruction.Activations is not null, Subject, "activations that are tuned have to have bits");
+        }
     }
 
     private static void CheckSettings(PlanSettings settings)

@@ -53,7 +53,7 @@ public sealed record JobView
     public int UnitsDone { get; init; }
     public int UnitsReused { get; init; }
 
-    /// <summary><c>statistics</c>, <c>layers</c>, <c>result</c> or <c>ended</c>; null while nothing runs.</summary>
+    /// <summary><c>statistics</c>, <c>layers</c>, <c>reconstruction</c>, <c>result</c> or <c>ended</c>; null while nothing runs.</summary>
     public string? Phase { get; init; }
 
     /// <summary>0 to 1, by nominal cost.</summary>

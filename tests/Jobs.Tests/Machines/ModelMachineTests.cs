@@ -110,6 +110,55 @@ public sealed class ModelMachineTests
     }
 
     [Fact]
+    public void Layers_are_reconstructed_when_all_steps_are_done_and_the_result_follows()
+    {
+        var script = new Script([0]) { ToReconstruct = [1, 2] };
+
+        script.Feed(new ModelEvent.Started());
+        Assert.Equal("StartLayer 0", script.Feed(new ModelEvent.StatisticsEnded(0, null)));
+        Assert.Equal("StartReconstruction 0", script.Feed(new ModelEvent.LayerEnded(0, null)));
+        Assert.Equal("StartResult 0 1 2", script.Feed(new ModelEvent.ReconstructionEnded([1, 2], null)));
+        script.Feed(new ModelEvent.BaselineEnded(null));
+        Assert.Equal("Conclude Succeeded", script.Feed(new ModelEvent.ResultEnded(null)));
+    }
+
+    [Fact]
+    public void Where_no_layer_has_steps_the_reconstruction_starts_with_the_job()
+    {
+        var script = new Script() { ToReconstruct = [0, 1] };
+
+        Assert.Equal("StartBaseline, StartReconstruction ", script.Feed(new ModelEvent.Started()));
+        Assert.Equal("StartResult 0", script.Feed(new ModelEvent.ReconstructionEnded([0], s_failure)));
+        script.Feed(new ModelEvent.BaselineEnded(null));
+        Assert.Equal("Conclude Failed Not all layers could be reconstructed: It broke.", script.Feed(new ModelEvent.ResultEnded(null)));
+    }
+
+    [Fact]
+    public void Where_every_layer_failed_before_nothing_is_reconstructed()
+    {
+        var script = new Script([0, 1]) { ToReconstruct = [0, 1] };
+        script.Feed(new ModelEvent.Started());
+
+        Assert.Equal("StopAll, Conclude Failed Statistics could not be gathered: It broke.", script.Feed(new ModelEvent.StatisticsEnded(0, s_failure)));
+    }
+
+    [Fact]
+    public void A_reconstruction_waits_for_a_layer_that_is_made_again_and_the_result_for_the_reconstruction()
+    {
+        var script = new Script([0]) { ToReconstruct = [1] };
+        script.Feed(new ModelEvent.Started());
+        script.Feed(new ModelEvent.StatisticsEnded(0, null));
+        script.Feed(new ModelEvent.LayerEnded(0, null));
+
+        Assert.Equal("RepairLayer 0", script.Feed(new ModelEvent.ReconstructionStarved(0)));
+        Assert.Equal("StartReconstruction 0", script.Feed(new ModelEvent.LayerEnded(0, null)));
+        Assert.Equal("StartReconstruction 0", script.Feed(new ModelEvent.ReconstructionStarved(null)));
+        Assert.Equal("StartResult 0 1", script.Feed(new ModelEvent.ReconstructionEnded([1], null)));
+        Assert.Equal("", script.Feed(new ModelEvent.ReconstructionDamaged()));
+        Assert.Equal("StartResult 0 1", script.Feed(new ModelEvent.ReconstructionEnded([1], null)));
+    }
+
+    [Fact]
     public void Numbers_of_stored_statuses_never_change() => Assert.Equal(
         "Planned=1 Running=2 Succeeded=3 GoalMissed=4 Cancelled=5 Failed=6 Interrupted=7",
         string.Join(' ', Enum.GetValues<JobStatus>().Select(s => $"{s}={(int)s}")));
@@ -127,6 +176,11 @@ public sealed class ModelMachineTests
     {
         private ModelState _state = new() { Groups = [.. groups] };
 
+        public ImmutableSortedSet<int> ToReconstruct
+        {
+            init => _state = _state with { ToReconstruct = value };
+        }
+
         public string Feed(ModelEvent happened)
         {
             (_state, var effects) = ModelMachine.Step(_state, happened);
@@ -138,6 +192,7 @@ public sealed class ModelMachineTests
             ModelEffect.StartStatistics e => $"StartStatistics {e.Group}",
             ModelEffect.StartLayer e => $"StartLayer {e.Layer}",
             ModelEffect.RepairLayer e => $"RepairLayer {e.Layer}",
+            ModelEffect.StartReconstruction e => $"StartReconstruction {string.Join(' ', e.Layers)}",
             ModelEffect.StartResult e => $"StartResult {string.Join(' ', e.Layers)}",
             ModelEffect.Conclude e => $"Conclude {e.Status} {e.Reason}".TrimEnd(),
             _ => effect.GetType().Name,

@@ -19,6 +19,9 @@ public static class EchoOutputs
         RowsSpec => ["weights", "codes", "scales", "zeros"],
         SelectSpec => ["counts"],
         AssembleSpec => ["model"],
+        CaptureSpec => ["activations"],
+        ReconstructSpec { Phase: ReconstructionPhase.Activations } => ["step-sizes"],
+        ReconstructSpec s => [.. s.Group.Layers.SelectMany(l => new[] { "weights", "codes", "scales", "zeros" }.Select(role => $"{role}/{l.Layer.Index}")), .. s.Activations is null ? [] : new[] { "step-sizes" }],
         _ => [],
     };
 
@@ -38,6 +41,19 @@ public static class EchoOutputs
         RowsSpec s => new UnitMetrics { Loss = s.Rows, ZeroLoss = 2.0 * s.Rows, Weights = s.Rows * (long)s.Layer.Columns, ZeroWeights = s.Rows },
         EvaluateSpec s => new UnitMetrics { MetricSum = s.Count / 2.0, MetricCount = s.Count, LatencyMs = s.Latency ? 1.5 : null },
         AssembleSpec => new UnitMetrics { ModelBytes = 1_000 },
+        ReconstructSpec s => new UnitMetrics
+        {
+            Reconstruction = new ReconstructionMetrics
+            {
+                Phase = s.Phase,
+                NearestLoss = 2,
+                Loss = 1,
+                Iterations = s.Parameters.Iterations,
+                Rate = s.Parameters.Rate,
+                Curve = [new CurvePoint(s.Parameters.Iterations, 1, 0)],
+                Layers = [.. s.Group.Layers.Select(l => new ReconstructedLayerMetrics(l.Layer.Index, "brecq", 100, 25, 0.1, 1))],
+            },
+        },
         CompareSpec s => new UnitMetrics { Checks = [.. s.Layers.Select(l => new LayerCheck(l.Name, 0.1, 0.9))] },
         _ => new UnitMetrics(),
     };

@@ -52,7 +52,7 @@ public sealed class BlobCacheTests
         var blobs = new TensorBlobs(store);
         var shared = await blobs.WriteAsync("local/shared", new byte[BlobBytes], CancellationToken.None);
         var own = await blobs.WriteAsync("local/own", Enumerable.Repeat((byte)1, BlobBytes).ToArray(), CancellationToken.None);
-        using var context = new UnitContext(new InputBlobs(BlobBytes, null), blobs, "local/attempt");
+        using var context = new UnitContext(new InputBlobs(BlobBytes, null), blobs, new UnitStates(store, "local", new string('a', 64), 0), "local/attempt");
         await context.ReadAsync(shared, CancellationToken.None);
 
         Assert.Equal(1, (await context.ReadOnceAsync(own, CancellationToken.None)).Span[0]);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Orchestrator.Checkpoints;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Worker.Leasing;
 
@@ -47,6 +48,18 @@ internal sealed class MemoryUnitContext : IUnitContext
         using var stream = new MemoryStream();
         await write(stream, cancellationToken);
         await WriteAsync(role, stream.ToArray(), cancellationToken);
+    }
+
+    /// <summary>States that units left, by number.</summary>
+    public SortedDictionary<int, byte[]> States { get; } = [];
+
+    public Task<UnitState?> ReadStateAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<UnitState?>(States.Count == 0 ? null : new UnitState(States.Last().Key, States.Last().Value));
+
+    public Task WriteStateAsync(UnitState state, CancellationToken cancellationToken)
+    {
+        States[state.Number] = state.Content.ToArray();
+        return Task.CompletedTask;
     }
 
     public void Report(double fraction) => Progress = fraction;

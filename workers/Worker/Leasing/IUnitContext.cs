@@ -1,3 +1,4 @@
+using Orchestrator.Checkpoints;
 using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Worker.Leasing;
@@ -22,6 +23,12 @@ public interface IUnitContext
 
     /// <summary>Writes one output blob piece by piece; for content that should not lie in memory twice.</summary>
     public Task WriteAsync(string role, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken);
+
+    /// <summary>The newest state that an attempt of this unit left on its way; null where there is none that is sound.</summary>
+    public Task<UnitState?> ReadStateAsync(CancellationToken cancellationToken);
+
+    /// <summary>Leaves a state on the way, so that whoever has to run the unit again goes on from there. A function of the unit's key and the number alone; numbers go up by one, from 1 or from that of the state that was read.</summary>
+    public Task WriteStateAsync(UnitState state, CancellationToken cancellationToken);
 
     /// <summary>Progress within the unit, 0 to 1; travels with the next heartbeat.</summary>
     public void Report(double fraction);

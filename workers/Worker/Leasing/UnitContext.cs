@@ -6,7 +6,7 @@ using Orchestrator.Worker.Caching;
 namespace Orchestrator.Worker.Leasing;
 
 /// <summary>One attempt's view of the store.</summary>
-internal sealed class UnitContext(InputBlobs inputs, TensorBlobs blobs, string outputPrefix) : IUnitContext, IDisposable
+internal sealed class UnitContext(InputBlobs inputs, TensorBlobs blobs, UnitStates states, string outputPrefix) : IUnitContext, IDisposable
 {
     private readonly ConcurrentQueue<UnitOutput> _outputs = [];
     private readonly ConcurrentBag<IDisposable> _pins = [];
@@ -35,6 +35,10 @@ internal sealed class UnitContext(InputBlobs inputs, TensorBlobs blobs, string o
 
     public async Task WriteAsync(string role, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
         _outputs.Enqueue(new UnitOutput(role, await blobs.WriteAsync(BlobNames.Output(outputPrefix, role), write, cancellationToken)));
+
+    public Task<UnitState?> ReadStateAsync(CancellationToken cancellationToken) => states.ReadNewestAsync(cancellationToken);
+
+    public Task WriteStateAsync(UnitState state, CancellationToken cancellationToken) => states.WriteAsync(state, cancellationToken);
 
     public void Dispose()
     {

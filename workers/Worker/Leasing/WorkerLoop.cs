@@ -134,7 +134,7 @@ public sealed class WorkerLoop(IWorkerScheduler scheduler, IUnitRunner runner, T
         }
 
         var view = means.BlobsOf?.Invoke(lease) ?? blobs;
-        return new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock).RunAsync(held, slot, () => new UnitContext(_inputs, view, lease.OutputPrefix), stop);
+        return new UnitAttempt(runner, _gate, Reclaim, means.Observer, clock).RunAsync(held, slot, () => new UnitContext(_inputs, view, view.StatesOf(BlobNames.TenantOf(lease.OutputPrefix), lease.Unit), lease.OutputPrefix), stop);
     }
 
     /// <summary>Asks for nothing until what did not fit would: the coordinator has given it to another worker meanwhile.</summary>

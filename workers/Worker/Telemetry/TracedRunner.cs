@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Orchestrator.Checkpoints;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Worker.Leasing;
 
@@ -48,6 +49,18 @@ public sealed class TracedRunner(IUnitRunner inner, WorkerInstruments instrument
         {
             using var span = Start("write", "orchestrator.role", role);
             await inner.WriteAsync(role, write, cancellationToken);
+        }
+
+        public async Task<UnitState?> ReadStateAsync(CancellationToken cancellationToken)
+        {
+            using var span = Start("read", "orchestrator.role", "state");
+            return await inner.ReadStateAsync(cancellationToken);
+        }
+
+        public async Task WriteStateAsync(UnitState state, CancellationToken cancellationToken)
+        {
+            using var span = Start("write", "orchestrator.role", "state");
+            await inner.WriteStateAsync(state, cancellationToken);
         }
 
         public void Report(double fraction) => inner.Report(fraction);

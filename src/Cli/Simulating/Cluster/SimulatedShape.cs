@@ -39,6 +39,10 @@ internal sealed record SimulatedShape
     {
         var dice = new Dice(seed, "shape");
         var first = SimulatedJob.Draw(dice, variant: 0);
+        // Dice of their own, so that the other seeds are what they were.
+        var tuning = new Dice(seed, "reconstruction");
+        if (tuning.Next(3) == 0)
+            first = first.Reconstructed(tuning);
         // Jobs that share layers, or all but their last step, meet in the store.
         SimulatedJob[] jobs = dice.Next(4) == 0 ? [first, first.Relative(dice)] : [first];
         var damaged = dice.Next(4) == 0;
@@ -118,6 +122,21 @@ internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan
     public SimulatedJob Relative(Dice dice) => dice.Next(2) == 0
         ? Of(Recipe with { Compress = Steps(dice) }, Outline, IsFine)
         : Of(Recipe with { Seed = Recipe.Seed + 1 }, Outline, IsFine);
+
+    /// <summary>The same with layers that are reconstructed, pruned before or not.</summary>
+    public SimulatedJob Reconstructed(Dice dice)
+    {
+        var step = new ReconstructStep("brecq", 4)
+        {
+            Granularity = dice.OneOf(Granularity.Layer, Granularity.Block, Granularity.Block, Granularity.Net),
+            Iterations = 1_000,
+            Inputs = dice.OneOf(ReconstructionInputs.Quantized, ReconstructionInputs.Quantized, ReconstructionInputs.Unquantized),
+            ActivationBits = dice.OneOf(ReconstructStep.FloatBits, 4),
+            Activations = dice.OneOf(ActivationTuning.TwoPhase, ActivationTuning.Joint),
+        };
+        CompressStep[] before = dice.OneOf(false, true) ? [new ExactObsStep(0.5)] : [];
+        return Of(Recipe with { Compress = [.. before, step], FirstLastBits = dice.OneOf(FirstLastBits.Same, FirstLastBits.Eight) }, Outline, IsFine);
+    }
 
     /// <param name="isFine">Cut into a unit a row, so that stages have enough units for their logs to be compacted.</param>
     private static SimulatedJob Of(Recipe recipe, ModelOutline outline, bool isFine)

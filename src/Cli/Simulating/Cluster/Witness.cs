@@ -181,10 +181,10 @@ internal sealed class Witness(SimulatedWorld world)
             _disturbed.UnionWith(document.Commits.Select(c => c.Key).Concat(document.Revoked.Select(r => r.Key)).Select(key => (document.Place, key)));
     }
 
-    /// <summary>Workers may create outputs of their attempts and nothing else.</summary>
+    /// <summary>Workers may create outputs of their attempts and states of their units, and nothing else.</summary>
     private void CheckRight(SimulatedProcess process, string name)
     {
-        if (!_coordinators.Contains(process) && !name.Contains("/attempts/", StringComparison.Ordinal))
+        if (!_coordinators.Contains(process) && !name.Contains("/attempts/", StringComparison.Ordinal) && !name.Contains("/states/", StringComparison.Ordinal))
             world.Report("only coordinators keep books", $"{process.Name} changed '{name}'");
     }
 }

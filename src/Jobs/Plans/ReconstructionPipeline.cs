@@ -1,0 +1,188 @@
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+
+namespace Orchestrator.Jobs.Plans;
+
+/// <summary>
+/// Captures and reconstructions: group after group where each is fed by the quantized ones before it, all groups at once where the float
+/// model feeds them. Given blobs: per included layer with steps, in plan order, the blobs of each result role in row order.
+/// </summary>
+public sealed class ReconstructionPipeline : IUnitPipeline
+{
+    /// <summary>Operations of a step beside those of a forward pass: gradients with respect to inputs and weights cost one each.</summary>
+    private const int PassesOfStep = 3;
+
+    private readonly JobPlan _plan;
+    private readonly ReconstructionPlan _reconstruction;
+    private readonly GroupPlan[] _groups;
+    private readonly Stage[] _stages;
+    private readonly Dictionary<int, int> _given = [];
+    private readonly int[] _before;
+
+    /// <param name="layers">Indices of the layers with steps that have a result. Others are left as they were, and no group holds them.</param>
+    public ReconstructionPipeline(JobPlan plan, IReadOnlyCollection<int> layers)
+    {
+        _plan = plan;
+        _reconstruction = plan.Reconstruction ?? throw new ArgumentException("The plan reconstructs nothing.", nameof(plan));
+        var next = 0;
+        foreach (var layer in layers.Order())
+        {
+            _given[layer] = next;
+            next += LayerPipeline.ResultRolesOf(plan.Layers[layer]).Count * LayerPipeline.ResultRanges(plan.Layers[layer]);
+        }
+
+        _groups = [.. _reconstruction.Groups
+            .Select(g => g with { Layers = [.. g.Layers.Where(l => plan.Layers[l].Steps.Count == 0 || _given.ContainsKey(l))] })
+            .Where(g => g.Layers.Count > 0)];
+        _before = [.. _given.Keys.Where(l => plan.Layers[l].Reconstruct is null)];
+        _stages = [.. MakeStages()];
+        Stages = [.. _stages.Select(s => s.Count)];
+    }
+
+    public IReadOnlyList<int> Stages { get; }
+
+    /// <summary>Layers that come out of it, in plan order.</summary>
+    public IReadOnlyList<int> Layers => [.. _groups.SelectMany(g => g.Layers).Order()];
+
+    public IReadOnlyList<GroupPlan> Groups => _groups;
+
+    /// <summary>Groups whose activations are quantized.</summary>
+    public int StepSizes => _reconstruction.Activations is null ? 0 : _groups.Length;
+
+    public PlannedUnit this[UnitPlace place]
+    {
+        get
+        {
+            var stage = _stages[place.Stage];
+            if (!stage.IsCapture)
+                return Reconstruct(stage, stage.Group + place.Index);
+            var shards = _plan.Settings.CalibrationShards.Count;
+            return Capture(stage, stage.Group + place.Index / shards, place.Index % shards);
+        }
+    }
+
+    /// <summary>The unit that tunes a group's weights.</summary>
+    public UnitPlace WeightsOf(int group) => PlaceOf(group, isCapture: false, _reconstruction.Phases[0]);
+
+    /// <summary>The unit that tunes a group's activations; null where they are float.</summary>
+    public UnitPlace? StepSizesOf(int group) => _reconstruction.Activations is null ? null : PlaceOf(group, isCapture: false, _reconstruction.Phases[^1]);
+
+    /// <summary>The group of a layer among <see cref="Groups"/>; null where none holds it.</summary>
+    public int? GroupOf(int layer) => Array.FindIndex(_groups, g => g.Layers.Contains(layer)) is >= 0 and var group ? group : null;
+
+    public double CostOf(UnitPlace place) => _stages[place.Stage] is { IsCapture: false } stage
+        ? ReconstructCost(stage.Phase, stage.Group + place.Index)
+        : this[place].Cost;
+
+    private IEnumerable<Stage> MakeStages()
+    {
+        var shards = _plan.Settings.CalibrationShards.Count;
+        if (_reconstruction.Inputs == ReconstructionInputs.Unquantized)
+        {
+            yield return new Stage(true, _reconstruction.Phases[0], 0, shards * _groups.Length);
+            foreach (var phase in _reconstruction.Phases)
+                yield return new Stage(false, phase, 0, _groups.Length);
+            yield break;
+        }
+
+        foreach (var phase in _reconstruction.Phases)
+        {
+            for (var group = 0; group < _groups.Length; group++)
+            {
+                yield return new Stage(true, phase, group, shards);
+                yield return new Stage(false, phase, group, 1);
+            }
+        }
+    }
+
+    private PlannedUnit Capture(Stage stage, int group, int shard)
+    {
+        var settings = _plan.Settings;
+        var range = settings.CalibrationShards[shard];
+        var isFloat = _reconstruction.Inputs == ReconstructionInputs.Unquantized;
+        var prefix = isFloat ? [] : Prefix(stage.Phase, group);
+        int[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights ? [] : [.. Enumerable.Range(0, group)];
+        var spec = new CaptureSpec(
+            SpecOf(group), [.. prefix.Select(l => _plan.Layers[l].Ref())], range.First, range.Count, settings.CalibrationShards.Batch,
+            _reconstruction.Parameters.Loss, settings.BatchNorm, settings.Preprocess)
+        {
+            Activations = isFloat || stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
+            Steps = tuned.Length == 0 ? null : tuned.Length,
+        };
+        List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
+        foreach (var layer in prefix)
+            inputs.AddRange(WeightsOfLayer(layer));
+        inputs.AddRange(tuned.Select(g => new PlannedInput(Roles.StepSizes, new FromUnit(PlaceOf(g, isCapture: false, stage.Phase), Roles.StepSizes))));
+        // The float model once, the quantized one up to the group.
+        var cost = Costs.Forward(settings.Macs, range.Count) * (1 + PlanUnits.ForwardShare(_plan, _groups[group].Layers));
+        return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/{group}/capture/{shard}", UnitKind.Statistics, spec, inputs, cost);
+    }
+
+    private PlannedUnit Reconstruct(Stage stage, int group)
+    {
+        var settings = _plan.Settings;
+        var capture = PlaceOf(group, isCapture: true, _reconstruction.Inputs == ReconstructionInputs.Unquantized ? _reconstruction.Phases[0] : stage.Phase);
+        List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
+        inputs.AddRange(Enumerable.Range(0, settings.CalibrationShards.Count).Select(
+            shard => new PlannedInput(Roles.Activations, new FromUnit(capture with { Index = capture.Index + shard }, Roles.Activations))));
+        var layers = _groups[group].Layers;
+        foreach (var layer in layers.Where(l => stage.Phase == ReconstructionPhase.Activations || IsGiven(l)))
+            inputs.AddRange(stage.Phase == ReconstructionPhase.Activations ? [Tuned(layer)] : Given(layer));
+        var spec = new ReconstructSpec(
+            stage.Phase == ReconstructionPhase.Activations ? AsGiven(SpecOf(group)) : SpecOf(group), stage.Phase, _reconstruction.ParametersOf(stage.Phase),
+            settings.CalibrationShards.Samples, settings.BatchNorm, settings.Preprocess)
+        {
+            Activations = stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
+        };
+        return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/{group}", UnitKind.Reconstruct, spec, inputs, ReconstructCost(stage.Phase, group));
+    }
+
+    private double ReconstructCost(ReconstructionPhase phase, int group)
+    {
+        var parameters = _reconstruction.ParametersOf(phase);
+        var macs = _groups[group].Layers.Select(l => _plan.Layers[l]).Sum(l => (double)l.Positions * l.Shape.Rows * l.Shape.Columns);
+        return PassesOfStep * 2.0 * macs * parameters.Batch * parameters.Iterations;
+    }
+
+    /// <summary>Layers that are quantized when a group's turn comes. In the second phase all weights are.</summary>
+    private List<int> Prefix(ReconstructionPhase phase, int group)
+    {
+        var first = _groups[group].Layers[0];
+        var groups = phase == ReconstructionPhase.Activations ? _groups : _groups.Take(group);
+        return [.. _before.Where(l => phase == ReconstructionPhase.Activations || l < first).Concat(groups.SelectMany(g => g.Layers)).Order()];
+    }
+
+    private IEnumerable<PlannedInput> WeightsOfLayer(int layer) => GroupOf(layer) is null ? Given(layer) : [Tuned(layer)];
+
+    private IEnumerable<PlannedInput> Given(int layer)
+    {
+        var (first, ranges) = (_given[layer], LayerPipeline.ResultRanges(_plan.Layers[layer]));
+        return LayerPipeline.ResultRolesOf(_plan.Layers[layer]).SelectMany((role, place) =>
+            Enumerable.Range(first + place * ranges, ranges).Select(position => new PlannedInput($"{role}/{layer}", new FromGiven(position))));
+    }
+
+    private PlannedInput Tuned(int layer) => new(WeightsRole(layer), new FromUnit(WeightsOf(GroupOf(layer)!.Value), WeightsRole(layer)));
+
+    private GroupSpec SpecOf(int group)
+    {
+        var plan = _groups[group];
+        return new GroupSpec(plan.Name, [.. plan.Layers.Select(l => _plan.Layers[l]).Select(l => new GroupLayer(l.Ref(), l.Reconstruct!.Bits, l.Reconstruct.StartsPruned, IsGiven(l.Index)))]);
+    }
+
+    private static GroupSpec AsGiven(GroupSpec group) => group with { Layers = [.. group.Layers.Select(l => l with { IsGiven = true })] };
+
+    private bool IsGiven(int layer) => _given.ContainsKey(layer);
+
+    private UnitPlace PlaceOf(int group, bool isCapture, ReconstructionPhase phase)
+    {
+        var stage = Array.FindLastIndex(_stages, s => s.IsCapture == isCapture && s.Phase == phase && s.Group <= group);
+        return new UnitPlace(stage, (group - _stages[stage].Group) * (isCapture ? _plan.Settings.CalibrationShards.Count : 1));
+    }
+
+    private static string PhaseName(ReconstructionPhase phase) => phase.ToString().ToLowerInvariant();
+
+    private static string WeightsRole(int layer) => $"{Roles.Weights}/{layer}";
+
+    /// <param name="Group">The first of its groups.</param>
+    private readonly record struct Stage(bool IsCapture, ReconstructionPhase Phase, int Group, int Count);
+}

@@ -1,0 +1,149 @@
+using Orchestrator.Checkpoints;
+using Orchestrator.Checkpoints.Blobs;
+using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Grains.Models;
+using Orchestrator.Jobs.Machines;
+using Orchestrator.Jobs.Outlines;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.TestKit.Jobs;
+using Orchestrator.TestKit.Stores;
+
+namespace Orchestrator.Worker.Tests;
+
+/// <summary>Jobs whose layers are reconstructed: chained groups between the layers' own steps and the result.</summary>
+public sealed class ReconstructionJobTests
+{
+    private static readonly ReconstructStep s_brecq = new("brecq", 4) { Granularity = Granularity.Block, Iterations = 100 };
+
+    private static readonly ModelOutline s_four = SampleJobs.Outline(
+        SampleJobs.Layer("/stem"), SampleJobs.Layer("/a", block: "b1"), SampleJobs.Layer("/b", block: "b2"), SampleJobs.Layer("/fc", block: "b3"));
+
+    public static TheoryData<string, CompressStep[]> Recipes() => new()
+    {
+        { "weights", [s_brecq] },
+        { "two phases", [s_brecq with { ActivationBits = 4 }] },
+        { "joint", [s_brecq with { ActivationBits = 4, Activations = ActivationTuning.Joint }] },
+        { "float inputs", [s_brecq with { Inputs = ReconstructionInputs.Unquantized, ActivationBits = 4 }] },
+        { "pruned", [new ExactObsStep(0.5), s_brecq] },
+        { "net", [s_brecq with { Granularity = Granularity.Net }] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public async Task Every_planned_unit_is_computed_once_and_the_store_tells_the_same(string name, CompressStep[] steps)
+    {
+        Assert.NotEmpty(name);
+        var (plan, store) = (JobHarness.Plan(steps), new MemoryBlobStore());
+        var runner = new EchoRunner();
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        Assert.Equal((JobStatus.Succeeded, null), (result.Status, result.Reason));
+        Assert.Equal(PlanUnits.All(plan).Select(u => u.Id).Order(), runner.Ran.Select(u => u.Id).Order());
+        var stored = await StoredAsync(store, plan);
+        Assert.Equal((result.Fold, result.Model), (stored.Fold, stored.Model));
+        var groups = result.Summary.Groups;
+        Assert.Equal(plan.Reconstruction!.Groups.Count * plan.Reconstruction.Phases.Count, groups.Count);
+        Assert.Equal(groups.Select(g => g.Metrics.Reconstruction!.Phase), stored.Summarize().Groups.Select(g => g.Metrics.Reconstruction!.Phase));
+        Assert.Equal(result.Summary.Layers.Select(l => (l.Index, l.ZeroWeights, l.Weights)), stored.Summarize().Layers.Select(l => (l.Index, l.ZeroWeights, l.Weights)));
+        Assert.Equal([0, 1, 2], result.Summary.Layers.Select(l => l.Index));
+    }
+
+    [Fact]
+    public async Task Any_number_of_slots_gives_the_same_bytes_and_a_second_run_computes_nothing()
+    {
+        var plan = JobHarness.Plan(s_brecq with { ActivationBits = 4 });
+        var folds = new List<(string?, string)>();
+        foreach (var slots in new[] { 1, 4 })
+        {
+            var store = new MemoryBlobStore();
+            var result = await new JobHarness(store, slots).RunAsync(plan, new EchoRunner());
+            folds.Add((result.Model?.Sha256, result.Fold));
+            var again = new EchoRunner();
+            folds.Add((result.Model?.Sha256, (await new JobHarness(store, slots).RunAsync(plan, again)).Fold));
+            Assert.Empty(again.Ran);
+        }
+
+        Assert.Single(folds.Distinct());
+    }
+
+    [Fact]
+    public async Task Activations_after_weights_that_are_tuned_already_tune_no_weights_again()
+    {
+        var store = new MemoryBlobStore();
+        await new JobHarness(store).RunAsync(JobHarness.Plan(s_brecq), new EchoRunner());
+        var runner = new EchoRunner();
+
+        await new JobHarness(store).RunAsync(JobHarness.Plan(s_brecq with { ActivationBits = 4 }), runner);
+
+        Assert.DoesNotContain(runner.Ran, u => u.Spec is ReconstructSpec { Phase: ReconstructionPhase.Weights });
+        Assert.Contains(runner.Ran, u => u.Spec is ReconstructSpec { Phase: ReconstructionPhase.Activations });
+    }
+
+    /// <summary>A given blob of the chain, one of its own, and one that writing the model needs.</summary>
+    [Theory]
+    [InlineData("reconstruct/weights/0/capture/0", "codes/0")]
+    [InlineData("reconstruct/weights/1/capture/0", "weights/1")]
+    [InlineData("assemble", "codes/1")]
+    [InlineData("assemble", "step-sizes")]
+    public async Task A_damaged_blob_is_made_again_wherever_it_is_found(string reader, string role)
+    {
+        var plan = JobHarness.Plan(s_four, s_brecq with { ActivationBits = 4 });
+        var clean = await new JobHarness(new MemoryBlobStore()).RunAsync(plan, new EchoRunner());
+        var store = new MemoryBlobStore();
+        var once = 0;
+        var runner = new EchoRunner(async (unit, _) =>
+        {
+            if (unit.Id == reader && Interlocked.Exchange(ref once, 1) == 0)
+                await store.DamageAsync(unit.Inputs.First(i => i.Role == role).Blob.Name);
+        });
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        Assert.Equal((JobStatus.Succeeded, null), (result.Status, result.Reason));
+        Assert.Equal((clean.Model?.Sha256, clean.Fold), (result.Model?.Sha256, result.Fold));
+        Assert.Equal(1, once);
+    }
+
+    [Fact]
+    public async Task A_group_that_cannot_be_tuned_leaves_it_and_what_follows_as_they_were_and_the_rest_is_delivered()
+    {
+        var plan = JobHarness.Plan(s_four, s_brecq);
+        var store = new MemoryBlobStore();
+        var runner = new EchoRunner((unit, _) => unit.Id == "reconstruct/weights/1" ? throw new InvalidOperationException("It broke.") : Task.CompletedTask);
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        Assert.Equal(JobStatus.Failed, result.Status);
+        Assert.Contains("Not all layers could be reconstructed", result.Reason, StringComparison.Ordinal);
+        Assert.NotNull(result.Model);
+        Assert.Equal([0, 1], Assert.IsType<AssembleSpec>(runner.Ran.Single(u => u.Id == "assemble").Spec).Layers.Select(l => l.Layer.Index));
+        Assert.Equal([null, null, "it was not reconstructed", "it was not reconstructed"], result.Summary.Layers.Select(l => l.Failure));
+        Assert.Equal(result.Model, (await StoredAsync(store, plan)).Model);
+    }
+
+    [Fact]
+    public async Task A_watcher_hears_of_each_group()
+    {
+        var plan = JobHarness.Plan(s_brecq);
+        var events = new List<JobEvent>();
+        var harness = new JobHarness(new MemoryBlobStore());
+
+        await harness.RunAsync(plan, new EchoRunner(), async (host, _) =>
+        {
+            await foreach (var progress in host.Model(JobHarness.Tenant, plan.ComputeJobId()).WatchAsync(CancellationToken.None))
+                events.AddRange(progress.Events);
+        });
+
+        Assert.Contains(events, e => e is { Kind: "reconstructed", Message: "loss 2 → 1 in 100 steps" });
+    }
+
+    private static async Task<StoredJob> StoredAsync(MemoryBlobStore store, JobPlan plan)
+    {
+        var stored = new StoredJob(new CheckpointStore(store), new JobScope(JobHarness.Tenant, plan.ComputeJobId(), 0), plan);
+        await stored.ReadAsync(null, CancellationToken.None);
+        return stored;
+    }
+}
