@@ -17,6 +17,7 @@ internal static class HtmlReport
                     HtmlCards.Render(report),
                     HtmlCharts.Render(report),
                     HtmlLayerTable.Render(report),
+                    HtmlReconstruction.Render(report),
                     HtmlEstimate.Render(report),
                     HtmlNotes.Rescues(report),
                     HtmlNotes.LeftAlone(report),

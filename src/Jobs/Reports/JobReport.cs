@@ -25,6 +25,9 @@ public sealed record JobReport
 
     /// <summary>What each correction did to each node, in their order.</summary>
     public IReadOnlyList<SiteCorrection> Corrections { get; init; } = [];
+    /// <summary>How layers were reconstructed together, group by group and phase by phase; null where the recipe reconstructs nothing.</summary>
+    public IReadOnlyList<GroupReport>? Reconstruction { get; init; }
+
     public required string Profile { get; init; }
 
     /// <summary>Null where nobody estimated.</summary>

@@ -26,6 +26,9 @@ public static class JobReportBuilder
     {
         var metric = plan.Settings.Metric;
         var solved = summary.Layers.ToDictionary(l => l.Index);
+        // Where some group's activations could not be tuned, the written model computes in float.
+        var activations = plan.Reconstruction?.Activations is { } wished && summary.Groups.Count(g => g.Metrics.Reconstruction!.Phase != ReconstructionPhase.Weights) == plan.Reconstruction.Groups.Count ? wished : null;
+        var tuned = summary.Groups.SelectMany(g => g.Metrics.Reconstruction!.Layers).Where(l => l.Method is not null).GroupBy(l => l.Index).ToDictionary(g => g.Key, g => g.First());
         var checks = summary.Checks.GroupBy(c => c.Layer).ToDictionary(g => g.Key, g => g.First());
         return new JobReport
         {
@@ -42,10 +45,11 @@ public static class JobReportBuilder
             Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Concat(facts.Incidents).Concat(NotMeasured(plan, summary)).Distinct()],
             Layers =
             [
-                .. plan.Layers.Select(l => Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null)),
+                .. plan.Layers.Select(l => Tuned(Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null), l, tuned.GetValueOrDefault(l.Index), activations)),
                 .. outline.Unsupported.Select(Unsupported),
             ],
             Corrections = summary.Corrections,
+            Reconstruction = plan.Reconstruction is null ? null : [.. summary.Groups.Select(g => GroupReport.Of(plan, g))],
             Profile = plan.Settings.Profile,
             Estimate = facts.Estimate,
             ModelSha256 = facts.ModelSha256,
@@ -63,17 +67,17 @@ public static class JobReportBuilder
             Rows = plan.Shape.Rows,
             Columns = plan.Shape.Columns,
             Bits = FloatBits,
-            Status = plan.Steps.Count == 0 ? "skipped" : "failed",
-            Reason = plan.Reason ?? (plan.Steps.Count == 0 ? "no step of the recipe applies to it" : null),
+            Status = plan.IsLeftAlone ? "skipped" : "failed",
+            Reason = plan.Reason ?? (plan.IsLeftAlone ? "no step of the recipe applies to it" : null),
             Seconds = summary?.Seconds ?? 0,
         };
-        if (plan.Steps.Count == 0)
+        if (plan.IsLeftAlone)
             return report;
         if (!isSolved)
             return report with { Reason = summary?.Failure ?? "the job ended before the layer was solved" };
         return report with
         {
-            Method = string.Join('+', plan.Steps.Select(s => s.Step.Method)),
+            Method = plan.Steps.Count == 0 ? null : string.Join('+', plan.Steps.Select(s => s.Step.Method)),
             Bits = plan.StoredBits() ?? FloatBits,
             Sparsity = summary!.Weights == 0 ? 0 : (double)summary.ZeroWeights / summary.Weights,
             KeptZeros = plan.KeptZeros,
@@ -85,6 +89,16 @@ public static class JobReportBuilder
             OutputError = check?.RelativeError,
             OutputCosine = check?.Cosine,
         };
+    }
+
+    /// <summary>What the reconstruction made of a layer. The first layer is fed by the model's input, which stays in float.</summary>
+    private static LayerReport Tuned(LayerReport report, LayerPlan plan, ReconstructedLayerMetrics? tuned, ActivationSpec? activations)
+    {
+        if (report.Status is not ("compressed" or "sample"))
+            return report;
+        if (activations is not null && plan.Index > 0)
+            report = report with { ActivationBits = activations.Eight.Any(l => l.Index == plan.Index) ? ReconstructionPlanner.EightBits : activations.Bits };
+        return tuned is null ? report : report with { Method = report.Method is null ? tuned.Method : $"{report.Method}+{tuned.Method}" };
     }
 
     /// <summary>Why the written layer is not all that the recipe says.</summary>

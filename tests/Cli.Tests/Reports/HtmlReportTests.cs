@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Orchestrator.Cli.Reports;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Reports;
 using Orchestrator.Jobs.Units;
 
@@ -48,6 +49,24 @@ public sealed partial class HtmlReportTests
     [InlineData("avx2+cpu+ort1.30.0")]
     public void What_the_job_found_is_on_the_page(string text) =>
         Assert.Contains(text, Parse(HtmlReport.Render(SampleReports.Large(), SampleReports.Provenance)).Value, StringComparison.Ordinal);
+
+    [Fact]
+    public void Each_group_that_was_reconstructed_has_its_curve_and_a_row_with_its_reason()
+    {
+        var group = new GroupReport
+        {
+            Name = "/stage1", Granularity = Granularity.Block, Layers = ["/stage1/conv1", "/stage1/conv2"], Phase = ReconstructionPhase.Weights,
+            NearestLoss = 4.5, Loss = 0.25, Iterations = 20_000, Rate = 1e-3, Flipped = 0.125, Converged = 1, Curve = [new(1, 4, 8), new(20_000, 0.2, 0.01)], Seconds = 75,
+        };
+        var report = SampleReports.Large() with { Reconstruction = [group, group with { Name = "/fc", Phase = ReconstructionPhase.Joint, Reason = "the loss exploded twice: OBQ instead" }] };
+        var page = Parse(HtmlReport.Render(report, SampleReports.Provenance));
+
+        string[] curves = [.. page.Descendants("svg").Select(chart => chart.Attribute("aria-label")!.Value).Where(label => label.StartsWith("Loss of", StringComparison.Ordinal))];
+        Assert.Equal(["Loss of /stage1, weights", "Loss of /fc, weights and activations"], curves);
+        Assert.Equal(4, page.Descendants("polyline").Count());
+        Assert.All((string[])["4.50 → 0.250", "12.5 %", "the loss exploded twice: OBQ instead", "1 min 15 s"], text => Assert.Contains(text, page.Value, StringComparison.Ordinal));
+        Assert.DoesNotContain("Reconstruction", Parse(HtmlReport.Render(SampleReports.Large(), SampleReports.Provenance)).Value, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_failed_job_has_a_page_with_its_reason()

@@ -46,6 +46,40 @@ public sealed class JobReportBuilderTests
         Assert.Equal([new Rescue("/conv1", "damping-raised", "1e-3")], report.Rescues);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Groups_that_were_reconstructed_are_told_phase_by_phase_and_layers_by_their_methods(bool isWhole)
+    {
+        var plan = SampleJobs.Plan(new ExactObsStep(0.5), new ReconstructStep("brecq", 4) { Granularity = Granularity.Block, Iterations = 100, ActivationBits = 4 });
+        var groups = plan.Reconstruction!.Groups.SelectMany(g => new[] { Summary(g, ReconstructionPhase.Weights, "brecq"), Summary(g, ReconstructionPhase.Activations, null) });
+        var summary = s_summary with
+        {
+            Layers = [.. plan.Layers.Select(l => new LayerSummary { Index = l.Index, Weights = 100, ZeroWeights = 50 })],
+            Groups = [.. groups.SkipLast(isWhole ? 0 : 1)],
+        };
+
+        var report = JobReportBuilder.Build(plan, SampleJobs.ThreeLayers(), summary, s_facts);
+
+        Assert.Equal(["exact-obs+rtn", "exact-obs+brecq", "exact-obs+obq"], report.Layers.Select(l => l.Method));
+        Assert.Equal([8.0, 4.0, 8.0], report.Layers.Select(l => l.Bits));
+        Assert.Equal(isWhole ? [32, 4, 8] : [32, 32, 32], report.Layers.Select(l => l.ActivationBits));
+        var first = report.Reconstruction![0];
+        Assert.Equal(("b1", ReconstructionPhase.Weights, 0.25, "it exploded"), (first.Name, first.Phase, first.Flipped, first.Reason));
+        Assert.Equal(["/conv2", "/fc"], first.Layers);
+        Assert.All(report.Reconstruction.Skip(1), g => Assert.Null(g.Flipped));
+        Assert.Null(JobReportBuilder.Build(s_plan, s_outline, s_summary, s_facts).Reconstruction);
+
+        static GroupSummary Summary(GroupPlan group, ReconstructionPhase phase, string? method) => new(group, new UnitMetrics
+        {
+            Reconstruction = new ReconstructionMetrics
+            {
+                Phase = phase, NearestLoss = 2, Loss = 1, Iterations = 100, Rate = 1e-3, Curve = [new CurvePoint(100, 1, 0)], Reason = method is null ? null : "it exploded",
+                Layers = [.. group.Layers.Select(l => new ReconstructedLayerMetrics(l, l == 2 && method is not null ? "obq" : method, 100, 50, method is null ? null : l == 2 ? 0.5 : 0, method is null ? null : 1))],
+            },
+        });
+    }
+
     [Fact]
     public void Every_layer_says_what_became_of_it_and_why()
     {
