@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Orchestrator.Checkpoints.Audit;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Commits;
 using Orchestrator.Cli.Simulating.Faults;
@@ -9,6 +10,9 @@ namespace Orchestrator.Cli.Simulating.Cluster;
 /// <summary>What the store really holds. Sees every change as it happens, by whom, and tells the witness; now and then a blob is stored damaged.</summary>
 internal sealed class SimulatedTruth(SimulatedWorld world, Witness witness, FaultPlan faults, double damage)
 {
+    /// <summary>How much oftener states of units are damaged: they are read only where an attempt broke off, and then only the newest.</summary>
+    private const double DamagedStates = 12;
+
     private readonly MemoryBlobStore _blobs = new();
 
     /// <summary>The content itself, without faults or witness.</summary>
@@ -21,7 +25,8 @@ internal sealed class SimulatedTruth(SimulatedWorld world, Witness witness, Faul
     /// <summary>What is stored of it: a bit is flipped where damage strikes. Heads are left alone: file systems and clouds replace them in place.</summary>
     private ReadOnlyMemory<byte> Stored(string name, ReadOnlyMemory<byte> content)
     {
-        if (content.IsEmpty || faults.Strike("damage", damage) is not { } dice)
+        var chance = damage * (StoredName.Of(name).Kind == StoredKind.State ? DamagedStates : 1);
+        if (content.IsEmpty || faults.Strike("damage", chance) is not { } dice)
             return content;
         var copy = content.ToArray();
         copy[dice.Next(copy.Length)] ^= (byte)(1 << dice.Next(8));
