@@ -130,7 +130,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
             inputs.AddRange(stage.Phase == ReconstructionPhase.Activations ? [Tuned(layer)] : Given(layer));
         var spec = new ReconstructSpec(
             stage.Phase == ReconstructionPhase.Activations ? AsGiven(SpecOf(group)) : SpecOf(group), stage.Phase, _reconstruction.ParametersOf(stage.Phase),
-            settings.CalibrationShards.Samples, settings.BatchNorm, settings.Preprocess)
+            settings.CalibrationShards.Samples, settings.CalibrationShards.Batch, settings.BatchNorm, settings.Preprocess)
         {
             Activations = stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
         };

@@ -55,7 +55,9 @@ public sealed record CaptureSpec(
 /// <c>weights/{layer index}</c> blob of each layer whose weights are not the model's. Outputs: weights, codes, scales and zeros of each layer
 /// (<c>{role}/{layer index}</c>) where weights are tuned, and step-sizes where activations are.
 /// </summary>
-public sealed record ReconstructSpec(GroupSpec Group, ReconstructionPhase Phase, ReconstructionParameters Parameters, int Samples, BatchNormMode BatchNorm, Preprocess Preprocess) : UnitSpec
+/// <param name="Samples">All calibration samples.</param>
+/// <param name="Batch">Samples per run of a graph over all of them.</param>
+public sealed record ReconstructSpec(GroupSpec Group, ReconstructionPhase Phase, ReconstructionParameters Parameters, int Samples, int Batch, BatchNormMode BatchNorm, Preprocess Preprocess) : UnitSpec
 {
     public override int MethodVersion => 1;
 

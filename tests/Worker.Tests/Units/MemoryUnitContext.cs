@@ -7,9 +7,10 @@ using Orchestrator.Worker.Leasing;
 namespace Orchestrator.Worker.Tests.Units;
 
 /// <summary>Blobs in a dictionary: what one unit writes, the next one reads.</summary>
-internal sealed class MemoryUnitContext : IUnitContext
+internal sealed class MemoryUnitContext : IUnitContext, IDisposable
 {
     private readonly Dictionary<string, byte[]> _blobs = [];
+    private DirectoryInfo? _folder;
 
     public List<string> Written { get; } = [];
 
@@ -34,7 +35,14 @@ internal sealed class MemoryUnitContext : IUnitContext
 
     public ValueTask<ReadOnlyMemory<byte>> ReadOnceAsync(BlobRef blob, CancellationToken cancellationToken) => ReadAsync(blob, cancellationToken);
 
-    public string FileOf(BlobRef blob) => throw new NotSupportedException("Nothing here lies in a file.");
+    public string FileOf(BlobRef blob)
+    {
+        var path = Path.Combine((_folder ??= Directory.CreateTempSubdirectory("orc-unit-")).FullName, blob.Sha256);
+        File.WriteAllBytes(path, _blobs[blob.Name]);
+        return path;
+    }
+
+    public void Dispose() => _folder?.Delete(recursive: true);
 
     public Task WriteAsync(string role, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {

@@ -4,42 +4,38 @@ using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
-using Orchestrator.Onnx;
 using Orchestrator.OnnxRuntime;
 using Orchestrator.Worker.Units;
-using ElementType = Orchestrator.Onnx.ElementType;
 
 namespace Orchestrator.Worker.Tests.Units;
 
 /// <summary>Every kind of unit on a model of one Gemm layer [3 × 4], each unit's outputs handed to the next by hand.</summary>
 public sealed class UnitRunnerTests : IDisposable
 {
-    private const int Rows = 3;
-    private const int Columns = 4;
-    private const int Samples = 16;
+    private const int Rows = TinyGemm.Rows;
+    private const int Columns = TinyGemm.Columns;
+    private const int Samples = TinyGemm.Samples;
 
     // Sums of 16 products of numbers below 4 in float32.
     private const double GramTolerance = 1e-4;
 
-    private static readonly LayerRef s_layer = new("Gemm", 0);
+    private static readonly LayerRef s_layer = new(TinyGemm.Layer, 0);
     private static readonly LayerShape s_shape = new(Rows, Columns, 1, 1);
     private static readonly Preprocess s_preprocess = new();
 
     private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
     private readonly UnitRunner _runner;
     private readonly MemoryUnitContext _context = new();
-    private readonly float[] _weights;
-    private readonly float[] _samples;
+    private readonly float[] _weights = TinyGemm.Weights;
+    private readonly float[] _samples = TinyGemm.Data;
     private readonly UnitInput _model;
     private readonly UnitInput _data;
 
     public UnitRunnerTests()
     {
         _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
-        _weights = [.. Enumerable.Range(0, Rows * Columns).Select(i => MathF.Sin(i + 1))];
-        _samples = [.. Enumerable.Range(0, Samples * Columns).Select(i => MathF.Cos(i * 0.7f) * (1 + (i % 3)))];
-        _model = _context.Add(Roles.Model, ModelBytes());
-        _data = _context.Add(Roles.Data, Npy(_samples));
+        _model = _context.Add(Roles.Model, TinyGemm.Model());
+        _data = _context.Add(Roles.Data, TinyGemm.Npy());
     }
 
     public void Dispose()
@@ -85,7 +81,7 @@ public sealed class UnitRunnerTests : IDisposable
             _model, _context.Output(Roles.Codes, "codes/0"), _context.Output(Roles.Scales, "scales/0"), _context.Output(Roles.Zeros, "zeros/0"));
         var compressed = _context.Add(Roles.Model, _context.Bytes(Roles.Model), "compressed");
 
-        var original = _context.Add(Roles.Model, ModelBytes(), "float");
+        var original = _context.Add(Roles.Model, TinyGemm.Model(), "float");
         var compared = await RunAsync(new CompareSpec([s_layer], 0, Samples, 8, BatchNormMode.Fold, s_preprocess), original, compressed, _data);
         var check = Assert.Single(compared.Checks!);
         Assert.InRange(check.RelativeError, 1e-6, 0.02);
@@ -135,7 +131,7 @@ public sealed class UnitRunnerTests : IDisposable
     [Fact]
     public async Task A_model_compared_with_itself_has_cosine_one()
     {
-        var reference = _context.Add(Roles.Model, ModelBytes(), "float");
+        var reference = _context.Add(Roles.Model, TinyGemm.Model(), "float");
         var metrics = await RunAsync(new EvaluateSpec("cosine", 0, Samples, 8, s_preprocess, false), _model, _data, reference);
         Assert.Equal(Samples, metrics.MetricCount);
         Assert.Equal(Samples, metrics.MetricSum!.Value, GramTolerance);
@@ -192,20 +188,4 @@ public sealed class UnitRunnerTests : IDisposable
         Sparsity = sparsity,
         Select = sparsity is null ? null : MaskSelection.Heap,
     };
-
-    private byte[] ModelBytes()
-    {
-        var builder = new GraphBuilder(13);
-        var input = builder.Input("x", ElementType.Float32, -1, Columns);
-        var weight = builder.Constant(Tensor.FromFloats("w", [Rows, Columns], _weights));
-        builder.Output(builder.Gemm(input, weight, transB: true), type: ElementType.Float32, shape: [-1, Rows]);
-        return builder.Build().ToBytes();
-    }
-
-    /// <summary>A .npy file of float32 [Samples, Columns].</summary>
-    private static byte[] Npy(float[] values)
-    {
-        var header = $"{{'descr': '<f4', 'fortran_order': False, 'shape': ({Samples}, {Columns}), }}".PadRight(117) + "\n";
-        return [0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, 0, .. System.Text.Encoding.ASCII.GetBytes(header), .. System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan())];
-    }
 }
