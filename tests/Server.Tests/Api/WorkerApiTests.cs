@@ -3,6 +3,8 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;
+using Orchestrator.Jobs.Plans;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Server.Protocol;
 using Orchestrator.TestKit.Jobs;
@@ -99,6 +101,35 @@ public sealed class WorkerApiTests
 
         async Task RefusedAsync(GrantRequest request, HttpStatusCode status, string code) =>
             Assert.Equal(code, (await TestJob.RefusedAsync(await client.SendJsonAsync(Routes.Grants, request), status)).Code);
+    }
+
+    [Fact]
+    public async Task States_on_the_way_are_granted_to_units_that_reconstruct_and_below_their_own_key_only()
+    {
+        await using var server = await TestServer.StartAsync(_store, change: parts => parts with
+        {
+            Grants = (reads, creates, _) => Task.FromResult<IReadOnlyList<BlobGrant>>([.. reads.Concat(creates).Select(name => new BlobGrant(name, new Uri($"https://store.test/{name}?sig"), DateTimeOffset.UnixEpoch))]),
+        });
+        using var client = await server.ActiveAsync();
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+        var recipe = SampleJobs.Recipe(new ReconstructStep("brecq", 4) { Granularity = Granularity.Net, Iterations = 100 }) with { FirstLastBits = FirstLastBits.Same };
+        await TestJob.SubmitAsync(client, TestJob.Make(Planner.Plan(SampleJobs.Request(recipe, SampleJobs.ThreeLayers()))));
+        var lease = await LeaseAsync();
+        Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(StateOf(lease.Unit.Key)));
+        while (lease.Unit.Kind != UnitKind.Reconstruct)
+        {
+            UnitOutput[] outputs = [.. EchoOutputs.Roles(lease.Unit).Select(role => new UnitOutput(role, new BlobRef(BlobNames.Output(lease.OutputPrefix, role), SampleJobs.Digest('1'), 1)))];
+            await client.PostAsync<bool>(Routes.Complete, new Completion("w", lease.Epoch, Outcome.Completed(outputs, EchoOutputs.Metrics(lease.Unit))));
+            lease = await LeaseAsync();
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(StateOf(lease.Unit.Key)));
+        Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(StateOf(new string('f', 64))));
+        Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(StateOf(lease.Unit.Key).Replace("local/", "other/", StringComparison.Ordinal)));
+
+        async Task<Lease> LeaseAsync() => Assert.Single(await client.PostAsync<Lease[]>(Routes.Lease, s_request));
+        async Task<HttpStatusCode> AskAsync(string name) => (await client.SendJsonAsync(Routes.Grants, new GrantRequest("w", lease.Epoch, [name], [name]))).StatusCode;
+        static string StateOf(string key) => BlobNames.State(BlobNames.StatePrefix("local", key), 0, 1);
     }
 
     [Fact]

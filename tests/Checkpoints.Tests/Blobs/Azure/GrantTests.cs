@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Checkpoints.Blobs.Azure;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit.Stores;
 
 namespace Orchestrator.Checkpoints.Tests.Blobs.Azure;
@@ -108,6 +110,25 @@ public sealed class GrantTests(AzuriteFixture azurite) : IAsyncLifetime, IDispos
         foreach (var blob in new[] { whole, pieces })
             Assert.Equal(large, (await new TensorBlobs(Store).ReadAsync(blob, CancellationToken.None)).ToArray());
         Assert.Empty(_scratch.GetFiles());
+    }
+
+    [AzuriteFact]
+    public async Task States_of_units_are_left_and_found_by_those_who_may_not_list()
+    {
+        var key = new string('a', 64);
+        UnitStates States() => new TensorBlobs(Granted((name, access) => GrantedAsync(name, access))).StatesOf("local", new WorkUnit
+        {
+            Id = "u", Key = key, Kind = UnitKind.Reconstruct, Spec = new OutlineSpec(BatchNormMode.Fold), Inputs = [], Profile = "p", Cost = 1,
+        });
+        Assert.Null(await States().ReadNewestAsync(CancellationToken.None));
+
+        for (var number = 1; number <= 5; number++)
+            await States().WriteAsync(new UnitState(number, new byte[] { (byte)number }), CancellationToken.None);
+        // Of a worker whose lease has ended.
+        await States().WriteAsync(new UnitState(3, new byte[] { 9 }), CancellationToken.None);
+
+        var newest = (await States().ReadNewestAsync(CancellationToken.None))!.Value;
+        Assert.Equal((5, 5), (newest.Number, newest.Content.Span[0]));
     }
 
     [AzuriteFact]
