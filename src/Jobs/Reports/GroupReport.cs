@@ -33,7 +33,11 @@ public sealed record GroupReport
     /// <summary>The loss as it went.</summary>
     public required IReadOnlyList<CurvePoint> Curve { get; init; }
 
+    /// <summary>Of the attempt that ended it.</summary>
     public required double Seconds { get; init; }
+
+    /// <summary>Number of the state that this attempt went on from, left by one that broke off; null where it began at the beginning.</summary>
+    public int? ResumedFrom { get; init; }
 
     /// <summary>Why the group is smaller than asked for, and why what was tuned was not kept; null where neither is so.</summary>
     public string? Reason { get; init; }
@@ -56,6 +60,7 @@ public sealed record GroupReport
             Converged = Share(tuned.Layers, l => l.Converged),
             Curve = tuned.Curve,
             Seconds = metrics.Seconds,
+            ResumedFrom = tuned.ResumedFrom,
             Reason = string.Join("; ", new[] { group.Reason, tuned.Reason }.OfType<string>()) is { Length: > 0 } reason ? reason : null,
         };
     }

@@ -24,6 +24,9 @@ public sealed record ReconstructionMetrics
     public string? Reason { get; init; }
 
     public required IReadOnlyList<ReconstructedLayerMetrics> Layers { get; init; }
+
+    /// <summary>Number of the state that the attempt went on from, which an earlier one had left; null where it began at the beginning.</summary>
+    public int? ResumedFrom { get; init; }
 }
 
 /// <param name="Iteration">Steps done by then.</param>

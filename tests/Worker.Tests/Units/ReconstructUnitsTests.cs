@@ -59,9 +59,10 @@ public sealed class ReconstructUnitsTests : IDisposable
         _context.States.Remove(3);
         _context.States.Remove(2);
 
-        await TuneAsync();
+        var metrics = await TuneAsync();
 
         Assert.Equal(whole, _context.Bytes("codes/0"));
+        Assert.Equal(1, metrics.Reconstruction!.ResumedFrom);
         Assert.Equal(states, _context.States.ToDictionary());
         Assert.Equal(2, _tuner.Strides[^1]);
     }
@@ -93,7 +94,8 @@ public sealed class ReconstructUnitsTests : IDisposable
 
         Assert.Equal([0.1], _tuner.Requests.Select(r => r.RateFactor));
         Assert.Equal(codes, _context.Bytes("codes/0"));
-        Assert.Equal(CanonicalJson.Digest(whole), CanonicalJson.Digest(again));
+        Assert.Equal((null, 3), (whole.Reconstruction!.ResumedFrom, again.Reconstruction!.ResumedFrom));
+        Assert.Equal(CanonicalJson.Digest(whole), CanonicalJson.Digest(again with { Reconstruction = again.Reconstruction with { ResumedFrom = null } }));
     }
 
     [Theory]

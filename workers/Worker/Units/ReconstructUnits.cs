@@ -55,11 +55,13 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
                 shards.Add(ActivationShard.Open(context.FileOf(blob)));
             // The unit's own, so that it draws the same whoever runs it, and other groups draw otherwise.
             var request = new TuningRequest(spec, model, weights, shards, Convert.ToUInt64(key[..16], 16), RateFactor: 1);
-            var (tuned, rate, rescues) = await TryAsync(request, inputs, context);
+            var left = await context.ReadStateAsync(inputs.CancellationToken);
+            var (tuned, rate, rescues) = Try(request, left, context, inputs.CancellationToken);
             if (tuned.Explosion is not null)
                 tuned = await FallBackAsync(request, tuned, rescues, layers, inputs, width);
             await WriteAsync(tuned, spec, context, inputs.CancellationToken);
-            return Metrics(tuned, spec, rate, rescues, weights);
+            var metrics = Metrics(tuned, spec, rate, rescues, weights);
+            return metrics with { Reconstruction = metrics.Reconstruction! with { ResumedFrom = left?.Number } };
         }
         finally
         {
@@ -68,11 +70,9 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
     }
 
     /// <summary>Goes on from the newest state; a second time with a lower rate where the loss explodes.</summary>
-    private async Task<(TunedGroup Tuned, double Rate, List<Rescue> Rescues)> TryAsync(TuningRequest request, UnitInputs inputs, IUnitContext context)
+    private (TunedGroup Tuned, double Rate, List<Rescue> Rescues) Try(TuningRequest request, UnitState? left, IUnitContext context, CancellationToken token)
     {
-        var token = inputs.CancellationToken;
         var parameters = request.Spec.Parameters;
-        var left = await context.ReadStateAsync(token);
         var (number, from) = (left?.Number ?? 0, left is { } state ? TryState.Open(state.Content) : null);
         var rescues = new List<Rescue>();
         for (var attempt = 0; ; attempt++)
