@@ -100,7 +100,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         var settings = _plan.Settings;
         var range = settings.CalibrationShards[shard];
         var isFloat = _reconstruction.Inputs == ReconstructionInputs.Unquantized;
-        var prefix = isFloat ? [] : Prefix(stage.Phase, group);
+        var prefix = isFloat ? [] : Prefix(group);
         int[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights ? [] : [.. Enumerable.Range(0, group)];
         var spec = new CaptureSpec(
             SpecOf(group), [.. prefix.Select(l => _plan.Layers[l].Ref())], range.First, range.Count, settings.CalibrationShards.Batch,
@@ -144,13 +144,9 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         return PassesOfStep * 2.0 * macs * parameters.Batch * parameters.Iterations;
     }
 
-    /// <summary>Layers that are quantized when a group's turn comes. In the second phase all weights are.</summary>
-    private List<int> Prefix(ReconstructionPhase phase, int group)
-    {
-        var first = _groups[group].Layers[0];
-        var groups = phase == ReconstructionPhase.Activations ? _groups : _groups.Take(group);
-        return [.. _before.Where(l => phase == ReconstructionPhase.Activations || l < first).Concat(groups.SelectMany(g => g.Layers)).Order()];
-    }
+    /// <summary>Layers before a group, which are quantized when its turn comes.</summary>
+    private List<int> Prefix(int group) =>
+        [.. _before.Where(l => l < _groups[group].Layers[0]).Concat(_groups.Take(group).SelectMany(g => g.Layers)).Order()];
 
     private IEnumerable<PlannedInput> WeightsOfLayer(int layer) => GroupOf(layer) is null ? Given(layer) : [Tuned(layer)];
 

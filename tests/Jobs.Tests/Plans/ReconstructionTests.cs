@@ -120,7 +120,7 @@ public sealed class ReconstructionTests
         Assert.Equal(16, pipeline.Stages.Count);
         var capture = pipeline[new UnitPlace(10, 0)];
         var spec = Assert.IsType<CaptureSpec>(capture.Spec);
-        Assert.Equal([0, 1, 2, 3, 4, 5, 6], spec.Prefix.Select(l => l.Index));
+        Assert.Equal([0, 1, 2], spec.Prefix.Select(l => l.Index));
         Assert.Equal((4, 1), (spec.Activations!.Bits, spec.Steps));
         Assert.Equal([0, 6], spec.Activations.Eight.Select(l => l.Index));
         var tuning = pipeline[new UnitPlace(9, 0)];
