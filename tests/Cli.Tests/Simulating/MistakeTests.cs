@@ -23,6 +23,12 @@ public sealed class MistakeTests
     public void A_pause_that_is_answered_before_it_is_written_is_caught() =>
         Catches(Mistakes.PauseUnwritten, "nothing is committed after a pause or a cancel was answered", "what is answered to a pause stays");
 
+    [Fact]
+    public void A_state_that_is_taken_for_another_is_caught() => Catches(Mistakes.StateBefore, "same inputs, same bytes");
+
+    [Fact]
+    public void A_damaged_state_that_is_taken_for_sound_is_caught() => Catches(Mistakes.DamagedStates, "same inputs, same bytes");
+
     private static void Catches(SimulationHooks hooks, params string[] invariants)
     {
         var caught = Mistakes.FirstCaught(hooks, MostSeeds);

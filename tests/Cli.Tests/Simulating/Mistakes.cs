@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
@@ -31,6 +32,12 @@ internal static class Mistakes
     /// <summary>A pause is answered, and written a while later.</summary>
     public static SimulationHooks PauseUnwritten { get; } = new() { ServerStore = (store, clock) => new LateWishes(store, clock) };
 
+    /// <summary>A worker goes on from the state before the newest as if it were the newest.</summary>
+    public static SimulationHooks StateBefore { get; } = new() { WorkerStore = store => new StatesBefore(store) };
+
+    /// <summary>A worker goes on from a damaged state as if it were sound.</summary>
+    public static SimulationHooks DamagedStates { get; } = new() { WorkerStore = store => new Resealing(store) };
+
     /// <summary>The first seed that breaks a promise.</summary>
     public static SeedResult FirstCaught(SimulationHooks hooks, int seeds) => Enumerable.Range(1, seeds)
         .Select(seed => SeedRun.Run((ulong)seed, Faults, hooks))
@@ -55,6 +62,30 @@ internal static class Mistakes
         public Task DeleteAsync(string name, CancellationToken cancellationToken) => inner.DeleteAsync(name, cancellationToken);
 
         public IAsyncEnumerable<BlobEntry> ListAsync(string prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
+    }
+
+    private static bool IsState(string name) => name.Contains("/states/", StringComparison.Ordinal);
+
+    private sealed class StatesBefore(IBlobStore inner) : Passing(inner)
+    {
+        public override Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken)
+        {
+            var digits = name[^6..];
+            return base.ReadAsync(IsState(name) && int.Parse(digits) is > 1 and var number ? $"{name[..^6]}{number - 1:D6}" : name, cancellationToken);
+        }
+    }
+
+    private sealed class Resealing(IBlobStore inner) : Passing(inner)
+    {
+        public override async Task<Blob?> ReadAsync(string name, CancellationToken cancellationToken)
+        {
+            if (await base.ReadAsync(name, cancellationToken) is not { } blob || !IsState(name))
+                return await base.ReadAsync(name, cancellationToken);
+            var content = blob.Content.ToArray();
+            BitConverter.TryWriteBytes(content, 1);
+            SHA256.HashData(content.AsSpan(0, content.Length - SHA256.HashSizeInBytes), content.AsSpan(content.Length - SHA256.HashSizeInBytes));
+            return blob with { Content = content };
+        }
     }
 
     private sealed class Overwriting(IBlobStore inner) : Passing(inner)

@@ -125,7 +125,7 @@ internal sealed class SimulatedCluster
         var store = new RetryingBlobStore(link, StoreRetryOptions.Default, process.Clock, new Dice(5, process.Name).NextDouble);
         var options = WorkerOptions.Create(process.Name, SimulatedJob.Profile, _shape.Slots);
         var worker = new WorkerLoop(
-            Scheduler(process), new StubRunner(process.Clock, Faults, _shape.Failures, process.Name), new TensorBlobs(store), options, process.Clock, new WorkerMeans { Slots = _ => new SimulatedSlot(process) });
+            Scheduler(process), new StubRunner(process.Clock, Faults, _shape.Failures, process.Name), new TensorBlobs(_hooks.WorkerStore(store)), options, process.Clock, new WorkerMeans { Slots = _ => new SimulatedSlot(process) });
         var (drain, handBack) = (new CancellationTokenSource(), new CancellationTokenSource());
         _drains[process] = () => Drain(process, drain, handBack);
         _ = process.Run(async () =>

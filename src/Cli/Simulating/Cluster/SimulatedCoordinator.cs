@@ -122,12 +122,15 @@ internal sealed class SimulatedCoordinator
     }
 }
 
-/// <summary>Where a test puts a mistake into a coordinator, to see it caught.</summary>
+/// <summary>Where a test puts a mistake into a coordinator or a worker, to see it caught.</summary>
 internal sealed record SimulationHooks
 {
     public static SimulationHooks None { get; } = new();
 
     public Func<IBlobStore, IBlobStore> Store { get; init; } = store => store;
+
+    /// <summary>Gets the store of a worker.</summary>
+    public Func<IBlobStore, IBlobStore> WorkerStore { get; init; } = store => store;
 
     /// <summary>Gets the store of a server and its clock.</summary>
     public Func<IBlobStore, TimeProvider, IBlobStore> ServerStore { get; init; } = (store, _) => store;
