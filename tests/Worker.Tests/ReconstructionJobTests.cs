@@ -125,16 +125,41 @@ public sealed class ReconstructionJobTests
     }
 
     [Fact]
+    public async Task What_was_tuned_before_a_group_was_given_up_is_made_again_where_it_is_damaged()
+    {
+        var plan = JobHarness.Plan(s_four, s_brecq);
+        var store = new MemoryBlobStore();
+        var once = 0;
+        var runner = new EchoRunner(async (unit, _) =>
+        {
+            if (unit.Id == "reconstruct/weights/1")
+                throw new InvalidOperationException("It broke.");
+            if (unit.Id == "assemble" && Interlocked.Exchange(ref once, 1) == 0)
+                await store.DamageAsync(unit.Inputs.First(i => i.Role == "codes/1").Blob.Name);
+        });
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        Assert.Equal((JobStatus.Failed, 1), (result.Status, once));
+        Assert.NotNull(result.Model);
+        Assert.Equal(2, runner.Ran.Count(u => u.Id == "reconstruct/weights/0"));
+    }
+
+    [Fact]
     public async Task A_watcher_hears_of_each_group()
     {
         var plan = JobHarness.Plan(s_brecq);
         var events = new List<JobEvent>();
-        var harness = new JobHarness(new MemoryBlobStore());
+        // No unit runs before somebody watches.
+        var watched = new TaskCompletionSource();
 
-        await harness.RunAsync(plan, new EchoRunner(), async (host, _) =>
+        await new JobHarness(new MemoryBlobStore()).RunAsync(plan, new EchoRunner((_, _) => watched.Task), async (host, _) =>
         {
             await foreach (var progress in host.Model(JobHarness.Tenant, plan.ComputeJobId()).WatchAsync(CancellationToken.None))
+            {
+                watched.TrySetResult();
                 events.AddRange(progress.Events);
+            }
         });
 
         Assert.Contains(events, e => e is { Kind: "reconstructed", Message: "loss 2 → 1 in 100 steps" });

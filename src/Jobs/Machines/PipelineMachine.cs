@@ -23,7 +23,8 @@ public static class PipelineMachine
         PipelineEvent.AttemptFailed e when IsOpen(state, e.Unit, OpenPhase.Offered) => Retry(state, e),
         PipelineEvent.Rested e when IsOpen(state, e.Unit, OpenPhase.Resting) =>
             new PipelineStep(Set(state, e.Unit, OpenPhase.Offered), [new PipelineEffect.Offer(e.Unit)]),
-        PipelineEvent.Damaged e when state.Status is PipelineStatus.Running or PipelineStatus.Finished => Repair(state, e.Producer),
+        // What was committed before a pipeline was given up may be in use, and is made again like anything else.
+        PipelineEvent.Damaged e when state.Status is PipelineStatus.Running or PipelineStatus.Finished or PipelineStatus.GivenUp => Repair(state, e.Producer),
         PipelineEvent.Stopped when state.Status is not PipelineStatus.Stopped =>
             new PipelineStep(Clear(state) with { Status = PipelineStatus.Stopped }, [new PipelineEffect.Withdraw()]),
         _ => new PipelineStep(state, []),
