@@ -9,16 +9,19 @@ using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.TestKit.Jobs;
 using Orchestrator.TestKit.Stores;
+using Orchestrator.Worker.Leasing;
 
 namespace Orchestrator.Worker.Tests;
 
 /// <summary>Jobs whose layers are reconstructed: chained groups between the layers' own steps and the result.</summary>
-public sealed class ReconstructionJobTests
+public sealed class ReconstructionJobTests : IDisposable
 {
     private static readonly ReconstructStep s_brecq = new("brecq", 4) { Granularity = Granularity.Block, Iterations = 100 };
 
     private static readonly ModelOutline s_four = SampleJobs.Outline(
         SampleJobs.Layer("/stem"), SampleJobs.Layer("/a", block: "b1"), SampleJobs.Layer("/b", block: "b2"), SampleJobs.Layer("/fc", block: "b3"));
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("orc-states-");
 
     public static TheoryData<string, CompressStep[]> Recipes() => new()
     {
@@ -29,6 +32,8 @@ public sealed class ReconstructionJobTests
         { "pruned", [new ExactObsStep(0.5), s_brecq] },
         { "net", [s_brecq with { Granularity = Granularity.Net }] },
     };
+
+    public void Dispose() => _folder.Delete(recursive: true);
 
     [Theory]
     [MemberData(nameof(Recipes))]
@@ -146,6 +151,30 @@ public sealed class ReconstructionJobTests
     }
 
     [Fact]
+    public async Task A_job_that_is_stopped_within_a_group_goes_on_within_it_and_a_fresh_one_does_not()
+    {
+        var store = FileBlobStore.Open(_folder.FullName, TimeProvider.System);
+        var plan = JobHarness.Plan(s_brecq);
+        var clean = await new JobHarness(new MemoryBlobStore()).RunAsync(plan, new StatesRunner(int.MaxValue));
+        var broken = new StatesRunner(stopAt: 3);
+
+        var stopped = await new JobHarness(store).RunAsync(plan, broken, async (host, _) =>
+        {
+            await broken.Stopped;
+            await host.Model(JobHarness.Tenant, plan.ComputeJobId()).StopAsync("asked to", resumable: true, CancellationToken.None);
+        });
+        var (resumed, fresh) = (new StatesRunner(int.MaxValue), new StatesRunner(int.MaxValue));
+        var result = await new JobHarness(store).RunAsync(plan, resumed);
+        await new JobHarness(store).RunAsync(plan, fresh, fresh: true);
+
+        Assert.Equal(JobStatus.Interrupted, stopped.Status);
+        Assert.Equal((JobStatus.Succeeded, clean.Model?.Sha256), (result.Status, result.Model?.Sha256));
+        Assert.Equal([1, 2, 3], broken.Left);
+        Assert.Equal([4, 5], resumed.Left);
+        Assert.Equal([1, 2, 3, 4, 5], fresh.Left);
+    }
+
+    [Fact]
     public async Task A_watcher_hears_of_each_group()
     {
         var plan = JobHarness.Plan(s_brecq);
@@ -163,6 +192,41 @@ public sealed class ReconstructionJobTests
         });
 
         Assert.Contains(events, e => e is { Kind: "reconstructed", Message: "loss 2 → 1 in 100 steps" });
+    }
+
+    /// <summary>Leaves five states, each a hash of the one before; what it writes depends on the last.</summary>
+    /// <param name="stopAt">The state after which it waits to be stopped.</param>
+    private sealed class StatesRunner(int stopAt) : IUnitRunner
+    {
+        private const int All = 5;
+
+        private readonly EchoRunner _echo = new();
+        private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Stopped => _stopped.Task;
+
+        public List<int> Left { get; } = [];
+
+        public async Task<UnitMetrics> RunAsync(WorkUnit unit, IUnitContext context, CancellationToken cancellationToken)
+        {
+            if (unit.Spec is not ReconstructSpec spec)
+                return await _echo.RunAsync(unit, context, cancellationToken);
+            var state = await context.ReadStateAsync(cancellationToken) ?? new UnitState(0, System.Text.Encoding.UTF8.GetBytes(unit.Key));
+            while (state.Number < All)
+            {
+                state = new UnitState(state.Number + 1, System.Security.Cryptography.SHA256.HashData(state.Content.Span));
+                await context.WriteStateAsync(state, cancellationToken);
+                Left.Add(state.Number);
+                if (state.Number != stopAt)
+                    continue;
+                _stopped.SetResult();
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            }
+
+            foreach (var role in EchoOutputs.Roles(unit))
+                await context.WriteAsync(role, state.Content, cancellationToken);
+            return EchoOutputs.Metrics(unit);
+        }
     }
 
     private static async Task<StoredJob> StoredAsync(MemoryBlobStore store, JobPlan plan)
