@@ -220,7 +220,7 @@ public sealed class ReconstructionJobTests : IDisposable
                 if (state.Number != stopAt)
                     continue;
                 _stopped.SetResult();
-                await Task.Delay(Timeout.Infinite, cancellationToken);
+                await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
             }
 
             foreach (var role in EchoOutputs.Roles(unit))
