@@ -262,6 +262,8 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
     /// <param name="started">Timestamp of the start.</param>
     private sealed class Active(JobPlan plan, PipelineContext context, Func<string, PipelineReport, Task> report, long started)
     {
+        private ModelProgress? _progress;
+
         public JobPlan Plan { get; } = plan;
 
         public JobPlace Place => context.Job;
@@ -272,7 +274,7 @@ public sealed partial class ModelGrain(IGrainHost host, CheckpointStore checkpoi
 
         public ModelRuns Runs { get; } = new(plan, context, report);
 
-        public ModelProgress Progress { get; } = new(plan);
+        public ModelProgress Progress => _progress ??= new ModelProgress(Plan, () => Runs.GroupsInWork);
 
         public Dictionary<int, LayerEnd> Ends { get; } = [];
 

@@ -179,6 +179,7 @@ public sealed class ReconstructionJobTests : IDisposable
     {
         var plan = JobHarness.Plan(s_brecq);
         var events = new List<JobEvent>();
+        var inWork = new List<string>();
         // No unit runs before somebody watches.
         var watched = new TaskCompletionSource();
 
@@ -188,8 +189,12 @@ public sealed class ReconstructionJobTests : IDisposable
             {
                 watched.TrySetResult();
                 events.AddRange(progress.Events);
+                if (progress.Phase == "reconstruction")
+                    inWork.AddRange(progress.Layers);
             }
         });
+
+        Assert.Equal("b1", Assert.Single(inWork.Distinct()));
 
         Assert.Contains(events, e => e is { Kind: "reconstructed", Message: "loss 2 → 1 in 100 steps" });
     }

@@ -33,7 +33,7 @@ public sealed record JobProgress
     /// <summary>What is under way: <c>statistics</c>, <c>layers</c>, <c>reconstruction</c>, <c>result</c> or <c>ended</c>.</summary>
     public required string Phase { get; init; }
 
-    /// <summary>Names of the layers in work.</summary>
+    /// <summary>Names of the layers in work, or of the groups that are reconstructed.</summary>
     public required IReadOnlyList<string> Layers { get; init; }
 
     /// <summary>What happened since the last message.</summary>

@@ -7,7 +7,8 @@ using Orchestrator.Jobs.Plans;
 namespace Orchestrator.Grains.Models;
 
 /// <summary>Counts of a job and those who watch them.</summary>
-internal sealed class ModelProgress(JobPlan plan)
+/// <param name="groups">Names of the groups that are reconstructed now.</param>
+internal sealed class ModelProgress(JobPlan plan, Func<IReadOnlyList<string>> groups)
 {
     private readonly UnitTotals _totals = PlanUnits.Totals(plan);
     private readonly Dictionary<int, PipelineCounts> _layers = [];
@@ -36,7 +37,7 @@ internal sealed class ModelProgress(JobPlan plan)
             CostDone = counts.Cost,
             CostReused = counts.ReusedCost,
             Phase = state.HasEnded ? "ended" : state.ResultRunning ? "result" : state.ReconstructionRunning ? "reconstruction" : state.RunningLayers.Count > 0 ? "layers" : "statistics",
-            Layers = [.. state.RunningLayers.Select(l => plan.Layers[l].Name)],
+            Layers = state.ReconstructionRunning ? groups() : [.. state.RunningLayers.Select(l => plan.Layers[l].Name)],
             Events = events,
         };
     }

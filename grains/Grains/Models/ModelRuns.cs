@@ -56,6 +56,9 @@ internal sealed class ModelRuns
         return Reconstruction.Run;
     }
 
+    /// <summary>Names of the groups that are reconstructed now.</summary>
+    public IReadOnlyList<string> GroupsInWork => Reconstruction is { } r ? ReconstructionFold.InWork(r.Pipeline, r.Run.Fold) : [];
+
     /// <summary>Layers that were reconstructed so far.</summary>
     public IReadOnlyList<int> Reconstructed => Reconstruction is { } r ? ReconstructionFold.Layers(r.Pipeline, r.Run.Fold) : [];
 

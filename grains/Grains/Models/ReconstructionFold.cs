@@ -40,6 +40,16 @@ internal static class ReconstructionFold
         return Array.TrueForAll(units, u => u is not null) ? [.. units.Select(u => u!.Value.Output(Roles.StepSizes))] : [];
     }
 
+    /// <summary>Names of the groups whose turn it is: one after the other, or all that are left where the float model feeds them.</summary>
+    public static IReadOnlyList<string> InWork(ReconstructionPipeline pipeline, PipelineFold fold)
+    {
+        var groups = Enumerable.Range(0, pipeline.Groups.Count);
+        var left = groups.Where(g => fold.Find(pipeline.WeightsOf(g)) is null).ToArray();
+        if (left.Length == 0)
+            left = [.. groups.Where(g => pipeline.StepSizesOf(g) is { } place && fold.Find(place) is null)];
+        return [.. left.Take(pipeline.IsChained ? 1 : left.Length).Select(g => pipeline.Groups[g].Name)];
+    }
+
     /// <summary>Each group's figures, phase by phase.</summary>
     public static IReadOnlyList<GroupSummary> Groups(ReconstructionPipeline pipeline, PipelineFold fold) =>
     [

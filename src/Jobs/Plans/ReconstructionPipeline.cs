@@ -46,6 +46,9 @@ public sealed class ReconstructionPipeline : IUnitPipeline
 
     public IReadOnlyList<GroupPlan> Groups => _groups;
 
+    /// <summary>Whether groups follow each other.</summary>
+    public bool IsChained => _reconstruction.Inputs == ReconstructionInputs.Quantized;
+
     /// <summary>Groups whose activations are quantized.</summary>
     public int StepSizes => _reconstruction.Activations is null ? 0 : _groups.Length;
 
