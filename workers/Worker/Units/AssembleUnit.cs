@@ -16,6 +16,8 @@ internal static class AssembleUnit
 
     public static async Task<UnitMetrics> RunAsync(AssembleSpec spec, UnitInputs inputs, IUnitContext context, ModelRuntime runtime)
     {
+        if (spec.Activations is { Bits: var activationBits })
+            throw new NotSupportedException($"This worker writes no models whose activations have {activationBits} bits.");
         var model = ModelPreparation.Prepare(await inputs.ModelAsync(inputs.Single(Roles.Model)), spec.BatchNorm);
         var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
         var quantized = new List<LayerCodes>();
