@@ -1,0 +1,41 @@
+namespace Orchestrator.Compression.Reconstruction;
+
+/// <summary>
+/// How much each element of a group's output counts in its loss (algorithms.md 3.6), from the gradient of the task's loss there: an entry of the
+/// diagonal Fisher information.
+/// </summary>
+internal static class FisherWeights
+{
+    /// <summary>Share of the mean that every element gets, so that none is without weight.</summary>
+    private const double Floor = 0.1;
+
+    /// <summary>(g² + ε·mean) / ((1 + ε)·mean): 1 in the mean over all samples, so that λ keeps its meaning. 1 everywhere where the gradient vanishes.</summary>
+    /// <param name="gradients">Of some samples.</param>
+    /// <param name="meanSquare">Mean of g² over all samples and elements of the group's output.</param>
+    /// <param name="into">As long as <paramref name="gradients"/>; may be the same memory.</param>
+    public static void Normalized(ReadOnlySpan<float> gradients, double meanSquare, Span<float> into)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(meanSquare);
+        for (var i = 0; i < gradients.Length; i++)
+            into[i] = meanSquare == 0 ? 1 : (float)(((double)gradients[i] * gradients[i] / meanSquare + Floor) / (1 + Floor));
+    }
+
+    /// <summary>(|g| + 1)², as the original code has it; with gradients of a batch's mean loss it is nearly constant.</summary>
+    public static void Original(ReadOnlySpan<float> gradients, Span<float> into)
+    {
+        for (var i = 0; i < gradients.Length; i++)
+        {
+            var weight = MathF.Abs(gradients[i]) + 1;
+            into[i] = weight * weight;
+        }
+    }
+
+    /// <summary>Mean of squares, in double, in order.</summary>
+    public static double MeanSquare(ReadOnlySpan<float> gradients)
+    {
+        var sum = 0.0;
+        foreach (var g in gradients)
+            sum += (double)g * g;
+        return sum / Math.Max(1, gradients.Length);
+    }
+}
