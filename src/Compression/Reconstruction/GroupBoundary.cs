@@ -1,0 +1,69 @@
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+
+namespace Orchestrator.Compression.Reconstruction;
+
+/// <summary>Where a group of layers begins and ends in its model (algorithms.md 3.3).</summary>
+/// <param name="Inputs">Activations that the group reads and does not compute, in the order of their first reader.</param>
+/// <param name="Output">What is reconstructed: behind the last layer or the closing addition, and behind the activation function that follows.</param>
+/// <param name="ChannelAxis">The output's axis of channels: 1, or negative from the end.</param>
+internal sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, int ChannelAxis)
+{
+    private static readonly HashSet<string> s_activations =
+        ["Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Softplus", "Mish"];
+
+    /// <param name="layers">Names of the group's layers. One is a group by itself; several end where the last one's block does.</param>
+    /// <exception cref="InvalidOperationException">The model has no such layer.</exception>
+    public static GroupBoundary Of(OnnxModel model, ModelPartition partition, IReadOnlyList<string> layers)
+    {
+        Layer[] members = [.. layers.Select(name => partition.Find(name) ?? throw new InvalidOperationException($"The model has no layer '{name}'."))];
+        if (members.Length == 0)
+            throw new ArgumentException("A group has a layer at least.", nameof(layers));
+        var last = members[^1];
+        var output = Activated(model.Graph, members.Length == 1 ? last.Output : partition.BlockOf(last).Output);
+        var axis = last.Kind switch { LayerKind.Convolution => 1, LayerKind.FeaturesLast => -1, _ => -2 };
+        return new GroupBoundary(EnteringOf(model.Graph, members, output), output, axis);
+    }
+
+    /// <summary>The value behind the activation functions that read it and that nothing but them reads.</summary>
+    private static string Activated(Graph graph, string value)
+    {
+        while (!graph.IsOutput(value) && graph.Uses(value) is [{ InputIndex: 0, Node: var node }] && s_activations.Contains(node.OpType))
+            value = node.Output;
+        return value;
+    }
+
+    private static List<string> EnteringOf(Graph graph, Layer[] members, string output)
+    {
+        var nodes = Between(graph, members, output);
+        var computed = nodes.SelectMany(n => n.Outputs).ToHashSet(StringComparer.Ordinal);
+        var inputs = new List<string>();
+        foreach (var input in nodes.SelectMany(n => n.Inputs).Where(i => i.Length > 0 && !computed.Contains(i) && WeightView.Find(graph, i) is null).Distinct())
+            inputs.Add(input);
+        return inputs;
+    }
+
+    /// <summary>Nodes on the ways from the layers to the output, in the graph's order.</summary>
+    private static List<Node> Between(Graph graph, Layer[] members, string output)
+    {
+        var above = new HashSet<Node>();
+        var pending = new Stack<string>([output]);
+        while (pending.TryPop(out var value))
+        {
+            if (graph.Producer(value) is { } node && above.Add(node))
+                foreach (var input in node.Inputs)
+                    pending.Push(input);
+        }
+
+        var own = members.SelectMany(m => m.Nodes).ToHashSet();
+        var reached = new HashSet<string>(StringComparer.Ordinal);
+        var between = new List<Node>();
+        foreach (var node in graph.Nodes.Where(n => above.Contains(n) && (own.Contains(n) || n.Inputs.Any(reached.Contains))))
+        {
+            between.Add(node);
+            reached.UnionWith(node.Outputs);
+        }
+
+        return between;
+    }
+}

@@ -1,0 +1,51 @@
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+
+namespace Orchestrator.Compression.Reconstruction;
+
+/// <summary>A group cut out of its model: fed with what enters it, it gives the error of what leaves it.</summary>
+/// <param name="Inputs">In the order of the boundary's, then the target: what should leave the group.</param>
+/// <param name="Errors">The output [samples]: Σ (z − target)² over a sample's elements.</param>
+/// <param name="Positions">Elements of a sample's output a channel.</param>
+internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inputs, string Errors, long Positions)
+{
+    /// <param name="model">With the weights to look at; not changed.</param>
+    /// <param name="partition">Of a model with the same values.</param>
+    /// <exception cref="OnnxException">A value's shape is not known, or does not count samples.</exception>
+    public static GroupGraph Build(OnnxModel model, ModelPartition partition, GroupBoundary boundary)
+    {
+        var copy = model.Clone();
+        var inputs = new List<GroupInput>();
+        foreach (var value in boundary.Inputs)
+        {
+            var shape = SampleShape(partition, value);
+            var name = copy.Graph.UniqueName($"{value}/entering");
+            copy.Graph.AddInput(new GraphValue(name, ElementType.Float32, [-1, .. shape]));
+            copy.Graph.ReplaceUses(value, name);
+            inputs.Add(new GroupInput(name, value, shape));
+        }
+
+        var leaving = SampleShape(partition, boundary.Output);
+        var target = copy.Graph.UniqueName($"{boundary.Output}/target");
+        var builder = GraphBuilder.Extract(copy, boundary.Output);
+        builder.Input(target, ElementType.Float32, [-1, .. leaving]);
+        inputs.Add(new GroupInput(target, boundary.Output, leaving));
+        var difference = builder.Binary("Sub", boundary.Output, target);
+        var squares = builder.Reshape(builder.Binary("Mul", difference, difference), 0, -1);
+        var errors = builder.Output(builder.Reduce("ReduceSum", squares, false, 1));
+        var channels = boundary.ChannelAxis == 1 ? leaving[0] : leaving[^-boundary.ChannelAxis];
+        return new GroupGraph(builder.Build(), inputs, errors, Count(leaving) / channels);
+    }
+
+    private static long[] SampleShape(ModelPartition partition, string value) =>
+        partition.Shapes.Find(value) is { Count: > 1 } shape && shape[0] == partition.Shapes.SamplesPerRun && shape.All(dimension => dimension > 0)
+            ? [.. shape.Skip(1)]
+            : throw new OnnxException(value, "its shape is not known or its first dimension does not count samples, so it cannot be reconstructed");
+
+    private static long Count(long[] shape) => shape.Aggregate(1L, (a, d) => a * d);
+}
+
+/// <param name="Name">Of the graph's input.</param>
+/// <param name="Value">Of the model's value that feeds it.</param>
+/// <param name="Shape">Of one sample.</param>
+internal sealed record GroupInput(string Name, string Value, IReadOnlyList<long> Shape);
