@@ -67,4 +67,8 @@ public sealed record ModelStanding(JobPlace Job, JobProgress Progress, IReadOnly
 /// <param name="Workers">On which, in order.</param>
 /// <param name="Fingerprint">Of the last failure: equal for failures of one kind.</param>
 /// <param name="NextTry">While it rests, by the coordinator's clock.</param>
-public sealed record UnitTrouble(string Unit, string Code, string Message, int Attempts, IReadOnlyList<string> Workers, string Fingerprint, DateTimeOffset? NextTry);
+public sealed record UnitTrouble(string Unit, string Code, string Message, int Attempts, IReadOnlyList<string> Workers, string Fingerprint, DateTimeOffset? NextTry)
+{
+    /// <summary>Of the last failure, for example <c>disk-full</c>.</summary>
+    public string? Failure { get; init; }
+}

@@ -25,5 +25,5 @@ internal static class UnitTroubles
         left.Select(t => (t.Unit, t.Code, t.Attempts)).SequenceEqual(right.Select(t => (t.Unit, t.Code, t.Attempts)));
 
     private static UnitTrouble Make(string unit, string code, Failure failure, IReadOnlyList<FailedAttempt> attempts, DateTimeOffset? nextTry) =>
-        new(unit, code, failure.Message, attempts.Count, [.. attempts.Select(a => a.Worker)], Fingerprints.Of(failure), nextTry);
+        new(unit, code, failure.Message, attempts.Count, [.. attempts.Select(a => a.Worker)], Fingerprints.Of(failure), nextTry) { Failure = failure.Code };
 }

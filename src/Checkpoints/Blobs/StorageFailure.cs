@@ -40,12 +40,17 @@ internal static class StorageFailure
 
     /// <summary>.NET tells of a file that reached its greatest size (EFBIG) with an argument that nobody gave.</summary>
     public static bool IsOfFileSystem(Exception cause) =>
-        cause is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
+        cause is IOException or UnauthorizedAccessException || StoreException.IsOfFileLimit(cause);
 }
 
 /// <summary>The store cannot be read or written: path, cause and remedy.</summary>
 public sealed class StoreException : IOException
 {
+    private const int FileTooLarge = 27;
+
+    /// <summary>Whether a file reached the greatest size that it may have.</summary>
+    public static bool IsOfFileLimit(Exception cause) => cause is IOException { HResult: FileTooLarge } or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
+
     internal StoreException(string message, int code, Exception? cause)
         : base(message, cause) => HResult = code;
 }

@@ -19,6 +19,9 @@ internal sealed record ServeOptions
 
     public required string Name { get; init; }
 
+    /// <summary>How long a worker may read or create a blob that it was granted; it asks again where a unit takes longer.</summary>
+    public TimeSpan Grant { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>Null where the active server alone has the grains.</summary>
     public ClusterOptions? Cluster { get; init; }
 

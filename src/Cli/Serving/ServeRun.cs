@@ -22,9 +22,6 @@ namespace Orchestrator.Cli.Serving;
 /// <summary><c>orc serve</c>: store, grains, node, API. The composition root of a server.</summary>
 internal sealed partial class ServeRun(ServeOptions options, VerbContext context)
 {
-    /// <summary>How long a worker may read or create a blob; it asks again where a unit takes longer.</summary>
-    private static readonly TimeSpan s_grant = TimeSpan.FromMinutes(30);
-
     private readonly TimeProvider _clock = context.Surroundings.Clock;
     private ILogger _logger = NullLogger.Instance;
 
@@ -98,7 +95,7 @@ internal sealed partial class ServeRun(ServeOptions options, VerbContext context
 
     private GrantBlobs GrantsOf(IBlobGrants grants) => async (reads, creates, token) =>
     {
-        var until = _clock.GetUtcNow() + s_grant;
+        var until = _clock.GetUtcNow() + options.Grant;
         var granted = new List<BlobGrant>(reads.Count + creates.Count);
         foreach (var (name, access) in reads.Select(name => (name, BlobAccess.Read)).Concat(creates.Select(name => (name, BlobAccess.Create))))
             granted.Add(new BlobGrant(name, await grants.GrantAsync(name, access, until, token), until));

@@ -24,6 +24,12 @@ internal static class DescribeVerb
     private static void Print(IAnsiConsole console, JobDescription description)
     {
         JobLines.Print(console, description.Job);
+        if (description.Why is { } why)
+        {
+            console.MarkupLineInterpolated($"why      {why.Code}: {why.Message}");
+            console.MarkupLineInterpolated($"next     {why.NextStep}");
+        }
+
         console.MarkupLineInterpolated($"model    {description.Model}");
         console.MarkupLineInterpolated($"profile  {description.Profile}");
         if (description.Layers.Count > 0)

@@ -13,6 +13,8 @@ namespace Orchestrator.Cli.Verbs;
 internal sealed class ServeVerb
 {
     private const string DefaultListen = "http://127.0.0.1:7070";
+    private const int DefaultGrant = 1800;
+    private const int MostGrant = 86_400;
     private const string DefaultSilo = "127.0.0.1:11111";
 
     private readonly StoreOptions _store = StoreOptions.Of("The store that all servers of the cluster share");
@@ -24,6 +26,7 @@ internal sealed class ServeVerb
     private readonly Option<string?> _databaseFile = new("--database-file") { Description = "File with the connection string of the PostgreSQL database, for --cluster postgres", HelpName = "FILE" };
     private readonly Option<string> _silo = new("--silo") { Description = "Where other servers reach the silo of this one; never a network that others than the servers reach", HelpName = "IP:PORT", DefaultValueFactory = _ => DefaultSilo };
     private readonly Option<string?> _firstSilo = new("--first-silo") { Description = "The silo of the first server, for further ones with --cluster localhost", HelpName = "IP:PORT" };
+    private readonly Option<int> _grant = new("--grant") { Description = "Seconds that a worker may read or create a blob that it was granted; it asks again in time", HelpName = "SECONDS", DefaultValueFactory = _ => DefaultGrant };
     private readonly Option<string?> _newKey = new("--new-key") { Description = "Print a new key and its line for the file of keys, and stop: tenant:NAME or worker:NAME", HelpName = "ROLE:NAME" };
 
     private readonly Option<LogFormat> _log = LogFormatOption.Create();
@@ -41,7 +44,7 @@ internal sealed class ServeVerb
             "orc serve --store https://example.blob.core.windows.net/jobs --keys keys.txt --listen http://0.0.0.0:7070 --address http://10.0.0.4:7070",
             "orc serve --store /mnt/shared/store --cluster postgres --database-file database.txt --silo 10.0.0.4:11111 --listen http://10.0.0.4:7070 --keys keys.txt")
         {
-            options._store.Store, options._store.KeyFile, options._listen, options._address, options._keys, options._name, options._log,
+            options._store.Store, options._store.KeyFile, options._listen, options._address, options._keys, options._grant, options._name, options._log,
             options._cluster, options._databaseFile, options._silo, options._firstSilo, options._newKey,
         };
         verb.Validators.Add(result =>
@@ -57,6 +60,7 @@ internal sealed class ServeVerb
     {
         if (parsed.GetValue(_newKey) is { } asked)
             return PrintKey(asked, context);
+        OptionChecks.Within("--grant", parsed.GetValue(_grant), 1, MostGrant);
         var run = new ServeRun(
             new ServeOptions
             {
@@ -65,6 +69,7 @@ internal sealed class ServeVerb
                 Address = parsed.GetValue(_address) is { } address ? Url("--address", address) : null,
                 Keys = parsed.GetValue(_keys) is { } file ? context.Surroundings.Resolve(file) : null,
                 Name = parsed.GetValue(_name)!,
+                Grant = TimeSpan.FromSeconds(parsed.GetValue(_grant)),
                 Cluster = Cluster(parsed, context),
                 Log = parsed.GetValue(_log),
             },

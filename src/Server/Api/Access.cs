@@ -37,11 +37,23 @@ internal sealed class AccessGate(RequestDelegate next, ApiParts parts)
         var access = http.GetEndpoint()?.Metadata.GetMetadata<Access>();
         if (access is { IsOpen: true })
             return next(http);
-        var caller = Identify(http, access);
+        Caller caller;
+        try
+        {
+            caller = Identify(http, access);
+            if (access?.Role is { } needed && caller.Role != needed)
+                throw new RefusedException(Refusal.Forbidden, "wrong-role", http.Request.Path, $"The key is a {caller.Role.ToString().ToLowerInvariant()}'s.", "Use a key of the other role.");
+        }
+        catch (RefusedException) when (access?.Role == KeyRole.Worker)
+        {
+            parts.Node.TryActive()?.Workers.Refuse();
+            throw;
+        }
+
         // Also what routing itself answers, to another method or another type of content.
         if (http.GetEndpoint() is not RouteEndpoint)
             throw new RefusedException(Refusal.NotFound, "no-such-path", http.Request.Path, $"The server serves no such path by {http.Request.Method} with such content.", "See /openapi/v1.json.");
-        if (access is null || (access.Role is { } role && caller.Role != role))
+        if (access is null)
             throw new RefusedException(Refusal.Forbidden, "wrong-role", http.Request.Path, $"The key is a {caller.Role.ToString().ToLowerInvariant()}'s.", "Use a key of the other role.");
         http.Items[CallerItem] = caller;
         return next(http);

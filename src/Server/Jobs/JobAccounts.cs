@@ -57,10 +57,11 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
 
     public async Task<JobDescription> DescribeAsync(JobEntry entry, CancellationToken cancellationToken)
     {
+        // What is in memory is told without the store, which may be away.
         await server.Registry.ReadHistoryAsync(entry, cancellationToken);
-        var plan = await _checkpoints.ReadPlanAsync(entry.Tenant, entry.Id, cancellationToken);
         var view = View(entry);
-        if (!entry.IsRunning && entry.State != JobState.Ended && entry.Progress is null && plan is not null)
+        var isFolded = !entry.IsRunning && entry.State != JobState.Ended && entry.Progress is null && entry.Trouble?.Code != Trouble.StoreAway;
+        if ((isFolded || entry.Made is null) && await server.Registry.FindPlanAsync(entry, cancellationToken) is { } plan && isFolded)
             view = Folded(view, await FoldAsync(entry, plan, cancellationToken));
         IReadOnlyList<LeaseView> leases = [];
         if (entry.IsRunning && server.Session is { } session)
@@ -70,7 +71,8 @@ internal sealed class JobAccounts(ActiveServer server, ServerNodeParts parts, Pa
         }
 
         var layers = entry.IsRunning ? entry.Progress?.Layers ?? [] : [];
-        return new JobDescription(view, plan?.Settings.Model.Sha256 ?? "", plan?.Settings.Profile ?? "", layers, leases, [.. Incidents(entry).TakeLast(MostIncidents)]);
+        var why = await new JobReasons(server).ExplainAsync(entry, cancellationToken) with { Units = [] };
+        return new JobDescription(view, entry.Made?.Model ?? "", entry.Made?.Profile ?? "", layers, leases, [.. Incidents(entry).TakeLast(MostIncidents)]) { Why = why };
     }
 
     public async Task<JobOutcome> OutcomeAsync(JobEntry entry, CancellationToken cancellationToken)

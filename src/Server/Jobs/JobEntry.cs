@@ -78,6 +78,9 @@ internal sealed class JobEntry(string tenant, string id)
     /// <summary>Its grains are started.</summary>
     public bool IsRunning => Read(ref _run) is not null;
 
+    /// <summary>Digest of its model and its profile, once its plan was read: they are told while the store is away, too.</summary>
+    public (string Model, string Profile)? Made { get; set; }
+
     /// <summary>Whether <see cref="Head"/> and <see cref="End"/> have been read.</summary>
     public bool IsLoaded { get; set; }
 

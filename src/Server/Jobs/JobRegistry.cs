@@ -68,8 +68,17 @@ internal sealed class JobRegistry(IBlobStore store, ClusterHeads heads)
 
     /// <exception cref="RefusedException">The plan is damaged.</exception>
     public async Task<JobPlan> ReadPlanAsync(JobEntry entry, CancellationToken cancellationToken) =>
-        await Checkpoints.ReadPlanAsync(entry.Tenant, entry.Id, cancellationToken) ?? throw new RefusedException(
+        await FindPlanAsync(entry, cancellationToken) ?? throw new RefusedException(
             Refusal.Conflict, "plan-damaged", entry.Id, "The job's plan is damaged in the store.", "Submit the job again: what is committed is not computed again.");
+
+    /// <returns>Null where the plan is damaged.</returns>
+    public async Task<JobPlan?> FindPlanAsync(JobEntry entry, CancellationToken cancellationToken)
+    {
+        var plan = await Checkpoints.ReadPlanAsync(entry.Tenant, entry.Id, cancellationToken);
+        if (plan is not null)
+            entry.Made = (plan.Settings.Model.Sha256, plan.Settings.Profile);
+        return plan;
+    }
 
     public async Task ReadHistoryAsync(JobEntry entry, CancellationToken cancellationToken)
     {

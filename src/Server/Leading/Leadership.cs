@@ -26,9 +26,13 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
     // Every try has a number of its own: whose answer was lost is known when it is read back, and when it was asked for.
     private long _renewals;
     private long _renewalAsked;
+    private Exception? _away;
 
     /// <summary>The head as it was read or written last; null before the first.</summary>
     public ServerHead? Head => _seen.Head;
+
+    /// <summary>What the store said when it was asked last; null where it answered.</summary>
+    public Exception? Away => Volatile.Read(ref _away);
 
     /// <summary>Waits for its turn, acts, and waits again where it was deposed, until it is asked to stop. Then another one may act at once.</summary>
     /// <param name="duty">What the active server does. Has to return soon after its tenure is over or the stop is asked for.</param>
@@ -57,6 +61,7 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
             try
             {
                 var (head, etag) = await heads.ReadServerAsync(stop).WaitAsync(options.Attempt, clock, stop);
+                Volatile.Write(ref _away, null);
                 if (!watched || etag != _seen.ETag)
                     See(head, etag);
                 watched = true;
@@ -65,6 +70,7 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
             }
             catch (Exception away) when (IsAway(away))
             {
+                Volatile.Write(ref _away, away);
                 // Time goes on: nobody takes over a head that changed unseen, since its ETag is another.
             }
 
@@ -153,6 +159,7 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
         }
         catch (Exception away) when (IsAway(away))
         {
+            Volatile.Write(ref _away, away);
             return false;
         }
     }
@@ -187,6 +194,7 @@ public sealed class Leadership(ClusterHeads heads, ServerIdentity self, Leadersh
     private void See(ServerHead? head, string? etag)
     {
         _seen = new Candidate(head, etag);
+        Volatile.Write(ref _away, null);
         _seenAt = clock.GetTimestamp();
     }
 

@@ -1,4 +1,5 @@
 using Orchestrator.Checkpoints.Cluster;
+using Orchestrator.Server.Jobs;
 using Orchestrator.Server.Leading;
 using Orchestrator.Server.Protocol;
 
@@ -29,8 +30,15 @@ public sealed class ServerNode
     /// <summary>Null on a standby, and as soon as the right to act is over by the own clock.</summary>
     public ActiveServer? TryActive() => Volatile.Read(ref _active) is { Tenure.IsOver: false } active ? active : null;
 
-    /// <exception cref="RefusedException">This server is a standby; names the active one.</exception>
-    public ActiveServer Active() => TryActive() ?? throw new RefusedException(
+    /// <exception cref="RefusedException">This server is a standby, and names the active one; or the store is away, and nobody can be the active one.</exception>
+    public ActiveServer Active() => TryActive() ?? throw (_leadership.Away is { } away ? StoreAway(away) : StandsBy());
+
+    private RefusedException StoreAway(Exception away) => new(
+        Refusal.Unavailable, Trouble.StoreAway, Identity.Name,
+        $"The store does not answer, so that no server may act: {(away is TimeoutException ? "it takes too long" : away.Message)}",
+        "Nothing is needed once the store is well again: jobs go on by themselves, and what is committed is kept.", away);
+
+    private RefusedException StandsBy() => new(
         Refusal.Unavailable, "standby", KnownActive()?.ToString() ?? Identity.Name, "This server stands by.",
         KnownActive() is { } other ? $"Ask {other}." : "Ask the others, or again in a while: a server takes over within half a minute.");
 

@@ -32,6 +32,25 @@ public sealed class WorkerRoster(TimeProvider clock)
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Line> _workers = new(StringComparer.Ordinal);
 
+    private long? _refused;
+
+    /// <summary>Time since a worker was refused for its key; null where none was.</summary>
+    public TimeSpan? Refused
+    {
+        get
+        {
+            lock (_lock)
+                return _refused is { } at ? clock.GetElapsedTime(at) : null;
+        }
+    }
+
+    /// <summary>A worker came whose key is none of a worker.</summary>
+    public void Refuse()
+    {
+        lock (_lock)
+            _refused = clock.GetTimestamp();
+    }
+
     public void Register(WorkerRegistration registration)
     {
         lock (_lock)

@@ -68,7 +68,11 @@ public sealed record JobView
 /// <param name="Leases">Units under way, and where.</param>
 /// <param name="Incidents">The newest last: retries, rescues, damaged blobs, take-overs, units given up.</param>
 public sealed record JobDescription(
-    JobView Job, string Model, string Profile, IReadOnlyList<string> Layers, IReadOnlyList<LeaseView> Leases, IReadOnlyList<JobLogLine> Incidents);
+    JobView Job, string Model, string Profile, IReadOnlyList<string> Layers, IReadOnlyList<LeaseView> Leases, IReadOnlyList<JobLogLine> Incidents)
+{
+    /// <summary>Why it is where it is, as <c>explain</c> says it, without its units; null from an older server.</summary>
+    public JobExplanation? Why { get; init; }
+}
 
 /// <param name="Attempt">Its epoch.</param>
 /// <param name="Fraction">0 to 1, as the last heartbeat told.</param>

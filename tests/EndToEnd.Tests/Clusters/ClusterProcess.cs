@@ -4,8 +4,14 @@ using System.Diagnostics;
 namespace Orchestrator.EndToEnd.Tests.Clusters;
 
 /// <summary>A server or a worker as a process of its own, which can be killed, paused and started again. Everything it says is kept.</summary>
-internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<string> arguments) : IAsyncDisposable
+/// <param name="fileLimit">KiB that a file of it may have at most: a disk that is full for whatever is larger, on every machine and for every user. Null for no limit.</param>
+internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<string> arguments, int? fileLimit = null) : IAsyncDisposable
 {
+    private const string Limited = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
+
+    /// <summary>The runtime maps its code through a file larger than the limit unless told not to.</summary>
+    private static readonly Dictionary<string, string> s_limited = new() { ["DOTNET_EnableWriteXorExecute"] = "0" };
+
     private readonly ConcurrentQueue<string> _lines = [];
     private Process? _process;
     private bool _paused;
@@ -23,7 +29,9 @@ internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<s
     {
         // The old one stays readable until the new one stands for it: strikes look at any time.
         var last = _process;
-        var process = Orc.Start(folder, [.. arguments]);
+        var process = fileLimit is { } limit
+            ? Orc.StartProgram("bash", folder, s_limited, ["-c", Limited, "bash", $"{limit}", Orc.Executable, .. arguments])
+            : Orc.Start(folder, [.. arguments]);
         process.OutputDataReceived += (_, e) => Keep(e.Data);
         process.ErrorDataReceived += (_, e) => Keep(e.Data);
         process.BeginOutputReadLine();
@@ -40,6 +48,9 @@ internal sealed class ClusterProcess(string name, string folder, IReadOnlyList<s
         _process!.Kill();
         await _process.WaitForExitAsync();
     }
+
+    /// <summary>Waits until it has ended by itself.</summary>
+    public Task EndAsync(CancellationToken patience) => _process!.WaitForExitAsync(patience);
 
     public Task PauseAsync() => SignalAsync("STOP", paused: true);
 

@@ -51,7 +51,7 @@ internal sealed class ClusterProcesses : IAsyncDisposable
         await _azurite.DisposeAsync();
     }
 
-    private static List<int> FreePorts(int count)
+    internal static List<int> FreePorts(int count)
     {
         var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
         foreach (var listener in listeners)
