@@ -27,7 +27,7 @@ internal sealed class ServeVerb
     private readonly Option<string> _silo = new("--silo") { Description = "Where other servers reach the silo of this one; never a network that others than the servers reach", HelpName = "IP:PORT", DefaultValueFactory = _ => DefaultSilo };
     private readonly Option<string?> _firstSilo = new("--first-silo") { Description = "The silo of the first server, for further ones with --cluster localhost", HelpName = "IP:PORT" };
     private readonly Option<int> _grant = new("--grant") { Description = "Seconds that a worker may read or create a blob that it was granted; it asks again in time", HelpName = "SECONDS", DefaultValueFactory = _ => DefaultGrant };
-    private readonly Option<string?> _newKey = new("--new-key") { Description = "Print a new key and its line for the file of keys, and stop: tenant:NAME or worker:NAME", HelpName = "ROLE:NAME" };
+    private readonly Option<string?> _newKey = new("--new-key") { Description = "Print a new key and its line for the file of keys, and stop: tenant:NAME, worker:NAME, or worker:NAME:WORKERS for one worker or all whose names begin so (gpu-*)", HelpName = "ROLE:NAME" };
 
     private readonly Option<LogFormat> _log = LogFormatOption.Create();
 
@@ -98,9 +98,9 @@ internal sealed class ServeVerb
     private static int PrintKey(string asked, VerbContext context)
     {
         var role = asked.Split(':')[0] switch { "tenant" => KeyRole.Tenant, "worker" => KeyRole.Worker, _ => (KeyRole?)null };
-        if (role is not { } known || asked.Split(':') is not [_, var name])
-            throw new InputException("key-invalid", "--new-key", $"'{asked}' is neither tenant:NAME nor worker:NAME.", "For example --new-key tenant:vision.");
-        var (key, line) = KeyRing.Create(known, name);
+        if (role is not { } known || asked.Split(':') is not [_, var name, .. { Length: <= 1 } workers])
+            throw new InputException("key-invalid", "--new-key", $"'{asked}' is none of tenant:NAME, worker:NAME and worker:NAME:WORKERS.", "For example --new-key tenant:vision.");
+        var (key, line) = KeyRing.Create(known, name, workers is [var bound] ? bound : null);
         context.WriteResult(new NewKeyResult(key, line));
         if (!context.Json)
             context.Surroundings.Terminal.Output.WriteLine($"key (for --key-file, shown this once): {key}\nline (for --keys): {line}");

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Orchestrator.Checkpoints;
+using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Units;
@@ -31,12 +32,15 @@ internal sealed class WorkerEndpoints(ApiParts parts)
         var registration = await Requests.ReadAsync<WorkerRegistration>(http, Requests.SmallBody);
         if (registration.Worker is not { Length: > 0 and <= LongestName } || registration.Slots is < 1 or > MostSlots || registration.Profiles is not { Count: > 0 })
             throw new RefusedException(Refusal.Invalid, "registration-invalid", "worker", $"A worker has a name of at most {LongestName} letters, 1 to {MostSlots} slots and a profile.", "See /openapi/v1.json.");
-        parts.Node.Active().Workers.Register(registration);
+        CheckCaller(http, registration.Worker);
+        if (!parts.Node.Active().Workers.Register(registration, AccessGate.CallerOf(http).Name))
+            throw Foreign(registration.Worker);
         await Requests.WriteAsync(http, new WorkerTerms(parts.HeartbeatEvery, parts.Grants is null ? "shared" : "grants") { LongPoll = parts.LongPoll });
     }
 
     private Task Drain(HttpContext http, string worker)
     {
+        CheckCaller(http, worker);
         if (!parts.Node.Active().Workers.Drain(worker))
             throw Unknown(worker);
         http.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -46,7 +50,7 @@ internal sealed class WorkerEndpoints(ApiParts parts)
     private async Task LeaseAsync(HttpContext http)
     {
         var request = await Requests.ReadAsync<LeaseRequest>(http, Requests.SmallBody);
-        var active = Known(request.Worker);
+        var active = Known(http, request.Worker);
         if (request.Max is < 1 or > MostSlots || request.Profiles is not { Count: > 0 })
             throw new RefusedException(Refusal.Invalid, "lease-invalid", request.Worker, $"1 to {MostSlots} units of some profile may be asked for.", "See /openapi/v1.json.");
         using var patience = Requests.Patience(http, parts, active);
@@ -68,20 +72,22 @@ internal sealed class WorkerEndpoints(ApiParts parts)
     private async Task HeartbeatAsync(HttpContext http)
     {
         var heartbeat = await Requests.ReadAsync<Heartbeat>(http, Requests.SmallBody);
-        await Requests.WriteAsync(http, await Known(heartbeat.Worker, heartbeat.Attempts is { Count: > 0 }).Scheduler.HeartbeatAsync(heartbeat, http.RequestAborted));
+        await Requests.WriteAsync(http, await Known(http, heartbeat.Worker, heartbeat.Attempts is { Count: > 0 }).Scheduler.HeartbeatAsync(heartbeat, http.RequestAborted));
     }
 
     private async Task CompleteAsync(HttpContext http)
     {
         var completion = await Requests.ReadAsync<Completion>(http, Requests.LargeBody);
+        var scheduler = Known(http, completion.Worker).Scheduler;
         // Carried out whether or not the caller waits for the answer: it may have been cut off by a network that heals.
-        await Requests.WriteAsync(http, await Known(completion.Worker).Scheduler.CompleteAsync(completion.Epoch, completion.Outcome, CancellationToken.None));
+        var isAnothers = await scheduler.FindLeaseAsync(completion.Worker, completion.Epoch, CancellationToken.None) is null && await IsHeldAsync(scheduler, completion.Epoch);
+        await Requests.WriteAsync(http, !isAnothers && await scheduler.CompleteAsync(completion.Epoch, completion.Outcome, CancellationToken.None));
     }
 
     private async Task GrantAsync(HttpContext http)
     {
         var request = await Requests.ReadAsync<GrantRequest>(http, Requests.LargeBody);
-        var active = Known(request.Worker);
+        var active = Known(http, request.Worker);
         if (parts.Grants is not { } grants)
             throw new RefusedException(Refusal.Unsupported, "store-shared", request.Worker, "This server's store gives no grants.", "Give the worker the same --store as the server.");
         var lease = await active.Scheduler.FindLeaseAsync(request.Worker, request.Epoch, http.RequestAborted)
@@ -89,8 +95,9 @@ internal sealed class WorkerEndpoints(ApiParts parts)
         var own = OwnPrefixes(lease);
         var inputs = lease.Unit.Inputs.Select(i => i.Blob.Name).ToHashSet(StringComparer.Ordinal);
         // A writer whose answer was lost finds its name taken, and has to read what is there.
-        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name) && !Array.Exists(own, prefix => IsBelow(name, prefix))) is { } foreign)
-            throw NotGranted(foreign, "it is no input of the unit and not below the lease's output prefix");
+        var tenant = BlobNames.TenantOf(lease.OutputPrefix);
+        if (request.Reads.FirstOrDefault(name => !inputs.Contains(name) && !Array.Exists(own, prefix => IsBelow(name, prefix)) && !active.Registry.IsWeightOf(tenant, name, inputs)) is { } foreign)
+            throw NotGranted(foreign, "it is no input of the unit, no weight of its model and not below the lease's output prefix");
         if (request.Creates.FirstOrDefault(name => !Array.Exists(own, prefix => IsBelow(name, prefix))) is { } outside)
             throw NotGranted(outside, "it is not below the lease's output prefix");
         await Requests.WriteAsync(http, await grants(request.Reads, request.Creates, http.RequestAborted));
@@ -102,16 +109,35 @@ internal sealed class WorkerEndpoints(ApiParts parts)
         : [lease.OutputPrefix];
 
     /// <param name="works">It told that it runs units.</param>
-    private ActiveServer Known(string worker, bool works = false)
+    private ActiveServer Known(HttpContext http, string worker, bool works = false)
     {
         var active = parts.Node.Active();
+        CheckCaller(http, worker ?? "");
         return active.Workers.Hear(worker ?? "", works) ? active : throw Unknown(worker ?? "");
+    }
+
+    /// <summary>What a key lets its holder say, it says for the workers that it is for.</summary>
+    private void CheckCaller(HttpContext http, string worker)
+    {
+        var caller = AccessGate.CallerOf(http);
+        if (!caller.MaySpeakFor(worker) || parts.Node.Active().Workers.IsAnothers(worker, caller.Name))
+            throw Foreign(worker);
+    }
+
+    /// <summary>Whether a lease is live, whoever has it. A lease that has ended never is again.</summary>
+    private static async Task<bool> IsHeldAsync(ISchedulerGrain scheduler, Epoch epoch)
+    {
+        var leased = (await scheduler.DescribeAsync(new ScheduleQuestion(null, null, 0), CancellationToken.None)).Leased;
+        return (await scheduler.DescribeAsync(new ScheduleQuestion(null, null, leased), CancellationToken.None)).Units.Any(unit => unit.Lease?.Epoch == epoch);
     }
 
     private static bool IsBelow(string name, string prefix) => name.StartsWith($"{prefix}/", StringComparison.Ordinal) && !name.Contains("..", StringComparison.Ordinal);
 
     private static RefusedException NotGranted(string blob, string cause) =>
         new(Refusal.Forbidden, "not-granted", blob, $"The blob is not granted: {cause}.", "Ask for inputs of the unit, and for names below its output prefix.");
+
+    private static RefusedException Foreign(string worker) =>
+        new(Refusal.Forbidden, "worker-foreign", worker, "The key may not speak for this worker: it is for others, or the worker came with another key.", "Give the worker its own key, or another --name.");
 
     private static RefusedException Unknown(string worker) =>
         new(Refusal.NotFound, "worker-unknown", worker, "The server does not know the worker: it may have taken over meanwhile.", "Register and ask again.");

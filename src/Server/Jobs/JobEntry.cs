@@ -18,6 +18,11 @@ internal sealed record Trouble(string Code, string Message, string NextStep)
 /// <param name="Recorded">When; null where the store does not tell.</param>
 internal sealed record JobEnd(EndRecord Record, Manifest? Manifest, DateTimeOffset? Recorded);
 
+/// <summary>What a job is made from.</summary>
+/// <param name="Model">Digest of the model's own blob.</param>
+/// <param name="Weights">Digests of weights in blobs of their own; the model names them, so whoever may read it may read them.</param>
+internal sealed record JobModel(string Model, string Profile, IReadOnlySet<string> Weights);
+
 /// <summary>A job as the active server knows it. Safe for concurrent use; who changes what the job shall do holds <see cref="Gate"/>.</summary>
 internal sealed class JobEntry(string tenant, string id)
 {
@@ -78,8 +83,8 @@ internal sealed class JobEntry(string tenant, string id)
     /// <summary>Its grains are started.</summary>
     public bool IsRunning => Read(ref _run) is not null;
 
-    /// <summary>Digest of its model and its profile, once its plan was read: they are told while the store is away, too.</summary>
-    public (string Model, string Profile)? Made { get; set; }
+    /// <summary>Of its plan, once it was read: told while the store is away, too.</summary>
+    public JobModel? Made { get; set; }
 
     /// <summary>Whether <see cref="Head"/> and <see cref="End"/> have been read.</summary>
     public bool IsLoaded { get; set; }

@@ -76,9 +76,18 @@ internal sealed class JobRegistry(IBlobStore store, ClusterHeads heads)
     {
         var plan = await Checkpoints.ReadPlanAsync(entry.Tenant, entry.Id, cancellationToken);
         if (plan is not null)
-            entry.Made = (plan.Settings.Model.Sha256, plan.Settings.Profile);
+        {
+            var settings = plan.Settings;
+            entry.Made = new JobModel(settings.Model.Sha256, settings.Profile, (settings.ModelTensors ?? []).Select(t => t.Sha256).ToHashSet(StringComparer.Ordinal));
+        }
+
         return plan;
     }
+
+    /// <summary>Whether a blob holds weights of one of these models of the tenant's jobs.</summary>
+    /// <param name="blobs">Names of the models' own blobs.</param>
+    public bool IsWeightOf(string tenant, string name, IReadOnlySet<string> blobs) => Of(tenant).Any(entry =>
+        entry.Made is { Weights.Count: > 0 } made && blobs.Contains(BlobNames.Input(tenant, made.Model)) && name.StartsWith(BlobNames.Input(tenant, ""), StringComparison.Ordinal) && made.Weights.Contains(name[BlobNames.Input(tenant, "").Length..]));
 
     public async Task ReadHistoryAsync(JobEntry entry, CancellationToken cancellationToken)
     {

@@ -51,11 +51,29 @@ public sealed class WorkerRoster(TimeProvider clock)
             _refused = clock.GetTimestamp();
     }
 
-    public void Register(WorkerRegistration registration)
+    /// <param name="registration">Takes the place of an earlier one of the same name.</param>
+    /// <param name="key">Name of the key that it came with: from then on no other speaks for the worker, until it was silent for long.</param>
+    /// <returns>False where the name is taken by another key.</returns>
+    public bool Register(WorkerRegistration registration, string key = "")
     {
         lock (_lock)
-            _workers[registration.Worker] = new Line(registration, clock.GetTimestamp(), IsDraining: false);
+        {
+            if (IsTaken(registration.Worker, key))
+                return false;
+            _workers[registration.Worker] = new Line(registration, clock.GetTimestamp(), IsDraining: false) { Key = key };
+            return true;
+        }
     }
+
+    /// <summary>Whether a worker came with another key and was heard of since.</summary>
+    public bool IsAnothers(string worker, string key)
+    {
+        lock (_lock)
+            return IsTaken(worker, key);
+    }
+
+    private bool IsTaken(string worker, string key) =>
+        _workers.TryGetValue(worker, out var line) && line.Key != key && !new RosterEntry(line.Registration, clock.GetElapsedTime(line.Heard), line.IsDraining).IsOffline;
 
     /// <summary>A worker was heard of.</summary>
     /// <param name="works">It told that it runs units.</param>
@@ -104,5 +122,7 @@ public sealed class WorkerRoster(TimeProvider clock)
     private sealed record Line(WorkerRegistration Registration, long Heard, bool IsDraining)
     {
         public long? Worked { get; init; }
+
+        public string Key { get; init; } = "";
     }
 }

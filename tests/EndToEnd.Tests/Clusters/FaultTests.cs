@@ -44,7 +44,8 @@ public sealed class FaultTests
         {
             explained = await UntilToldAsync(workspace, address, "explain", job);
             described = await UntilToldAsync(workspace, address, "describe", job);
-            await Task.Delay(s_outage > away.Elapsed ? s_outage - away.Elapsed : TimeSpan.Zero);
+            while (away.Elapsed < s_outage)
+                described = await UntilToldAsync(workspace, address, "describe", job);
         }
         finally
         {
@@ -111,7 +112,6 @@ public sealed class FaultTests
         await ExpectModelAsync(workspace, address, job);
         var described = (await AskAsync(workspace, address, "describe", job)).Json;
         Assert.Contains(described.GetProperty("incidents").EnumerateArray(), line => line.GetProperty("kind").GetString() == "damaged");
-        (await Orc.RunAsync(workspace.Folder, "verify", "--store", "cluster")).Expect(0);
     }
 
     /// <summary>Explain and describe tell the same.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Orchestrator.TestKit.Stores;
 using Orchestrator.TestKit.Telemetry;
 
 namespace Orchestrator.EndToEnd.Tests.Telemetry;
@@ -10,9 +11,10 @@ public sealed class ClusterTraceTests
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
-    [Fact]
-    public async Task One_trace_from_submit_to_commit_across_processes_and_no_key_in_anything_that_is_told()
+    [AzuriteFact]
+    public async Task One_trace_from_submit_to_commit_across_processes_and_no_key_or_grant_in_anything_that_is_told()
     {
+        await using var azurite = await AzuriteServer.StartAsync();
         await using var collector = await OtlpReceiver.StartAsync();
         using var workspace = new Workspace();
         workspace.Write("recipe.yaml", Workspace.Recipe());
@@ -21,9 +23,10 @@ public sealed class ClusterTraceTests
         workspace.Write("keys.txt", $"{tenantLine}\n{machineLine}\n");
         workspace.Write("tenant.key", tenant);
         workspace.Write("worker.key", machine);
+        workspace.Write("store.key", azurite.Key);
         var address = $"http://127.0.0.1:{FreePort()}";
-        using var serve = Orc.Start(workspace.Folder, collector.Environment, "serve", "--store", "cluster", "--listen", address, "--keys", "keys.txt", "--log-format", "json");
-        using var worker = Orc.Start(workspace.Folder, collector.Environment, "worker", "--server", address, "--store", "cluster", "--slots", "1", "--key-file", "worker.key", "--log-format", "json");
+        using var serve = Orc.Start(workspace.Folder, collector.Environment, "serve", "--store", azurite.Container("cluster").ToString(), "--store-key-file", "store.key", "--listen", address, "--keys", "keys.txt", "--log-format", "json");
+        using var worker = Orc.Start(workspace.Folder, collector.Environment, "worker", "--server", address, "--slots", "1", "--key-file", "worker.key", "--log-format", "json");
         string told;
         try
         {
@@ -51,7 +54,9 @@ public sealed class ClusterTraceTests
         Assert.Contains(collector.Metrics, m => m == ("orchestrator-worker", "orchestrator.worker.attempt.duration"));
         Assert.Contains(collector.Logs, l => l.Service == "orchestrator-worker");
         Assert.Contains("\"category\"", told, StringComparison.Ordinal);
-        foreach (var secret in (string[])[tenant, machine])
+        // Signatures of grants, as they are and within another address; and something that has to be found.
+        Assert.True(collector.Heard("orchestrator-worker"));
+        foreach (var secret in (string[])[tenant, machine, azurite.Key, "sig=", "sig%3D"])
         {
             Assert.DoesNotContain(secret, told, StringComparison.Ordinal);
             Assert.False(collector.Heard(secret));

@@ -6,6 +6,7 @@ using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Server.Keys;
 using Orchestrator.Server.Protocol;
 using Orchestrator.TestKit.Jobs;
 
@@ -71,6 +72,39 @@ public sealed class WorkerApiTests
         await client.PostAsync<Lease[]>(Routes.Lease, s_request with { Worker = "second" });
         Assert.Contains((await TestJob.UntilAsync(client, "running")).Units, unit => unit.Code == "running");
         Assert.False(asking.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_stolen_key_speaks_for_no_worker_that_came_with_another_nor_for_one_that_it_is_not_for()
+    {
+        var (first, bound, tenant) = (KeyRing.Create(KeyRole.Worker, "pool"), KeyRing.Create(KeyRole.Worker, "edge", "edge-*"), KeyRing.Create(KeyRole.Tenant, "local"));
+        await using var server = await TestServer.StartAsync(_store, keys: KeyRing.Read("keys", $"{first.Line}\n{bound.Line}\n{tenant.Line}"));
+        using var user = await server.ActiveAsync(tenant.Key);
+        using var client = server.Client(first.Key);
+        using var thief = server.Client(bound.Key);
+        await client.PostAsync<WorkerTerms>(Routes.Register, s_registration);
+        await TestJob.SubmitAsync(user);
+        var lease = Assert.Single(await client.PostAsync<Lease[]>(Routes.Lease, s_request));
+        var completion = new Completion("w", lease.Epoch, Outcome.Cancelled("stolen"));
+
+        await ForeignAsync(Routes.Register, s_registration);
+        await ForeignAsync(Routes.Lease, s_request);
+        await ForeignAsync(Routes.Heartbeat, new Heartbeat("w", [new AttemptProgress(lease.Epoch, 0.5)]));
+        await ForeignAsync(Routes.Complete, completion);
+        await ForeignAsync(Routes.Grants, new GrantRequest("w", lease.Epoch, [], []));
+        Assert.Equal(HttpStatusCode.Forbidden, (await thief.DeleteAsync($"{Routes.Register}/w")).StatusCode);
+
+        // In its own name it says nothing of another's lease.
+        await thief.PostAsync<WorkerTerms>(Routes.Register, s_registration with { Worker = "edge-1" });
+        Assert.Empty(await thief.PostAsync<Epoch[]>(Routes.Heartbeat, new Heartbeat("edge-1", [new AttemptProgress(lease.Epoch, 0.5)])));
+        Assert.False(await thief.PostAsync<bool>(Routes.Complete, completion with { Worker = "edge-1" }));
+        Assert.True(await client.PostAsync<bool>(Routes.Complete, completion));
+        // Nor does a key that is for all take a name that another has.
+        await RefusedAsync(client, Routes.Register, s_registration with { Worker = "edge-1" });
+
+        Task ForeignAsync(string path, object body) => RefusedAsync(thief, path, body);
+        static async Task RefusedAsync(HttpClient who, string path, object body) =>
+            Assert.Equal("worker-foreign", (await TestJob.RefusedAsync(await who.SendJsonAsync(path, body), HttpStatusCode.Forbidden)).Code);
     }
 
     [Fact]

@@ -28,6 +28,23 @@ public sealed class KeyRingTests
     }
 
     [Theory]
+    [InlineData(null, "anyone", true)]
+    [InlineData("gpu-7", "gpu-7", true)]
+    [InlineData("gpu-7", "gpu-70", false)]
+    [InlineData("gpu-*", "gpu-70", true)]
+    [InlineData("gpu-*", "cpu-1", false)]
+    public void A_worker_s_key_speaks_for_those_that_it_is_for(string? workers, string worker, bool may)
+    {
+        var (key, line) = KeyRing.Create(KeyRole.Worker, "pool", workers);
+
+        Assert.Equal(may, KeyRing.Read("keys", line).Find(key)!.MaySpeakFor(worker));
+    }
+
+    [Fact]
+    public void A_tenant_s_key_is_bound_to_no_worker() =>
+        Assert.Equal("keys-invalid", Assert.Throws<InputException>(() => KeyRing.Create(KeyRole.Tenant, "vision", "gpu-*")).Code);
+
+    [Theory]
     [InlineData("")]
     [InlineData("# nothing but words")]
     [InlineData("tenant vision")]

@@ -17,9 +17,15 @@ internal sealed class PreparedModels : IDisposable
         try
         {
             if (_last is { } last && last.Sha256 == blob.Sha256 && last.BatchNorm == batchNorm)
+            {
+                last.Readers.Add(inputs.Context);
                 return last.Model.Clone();
-            var model = ModelPreparation.Prepare(await inputs.ModelAsync(blob), batchNorm);
-            _last = new Prepared(blob.Sha256, batchNorm, model);
+            }
+
+            var readers = new WeightReaders();
+            readers.Add(inputs.Context);
+            var model = ModelPreparation.Prepare(await inputs.ModelAsync(blob, readers.FileOf), batchNorm);
+            _last = new Prepared(blob.Sha256, batchNorm, model, readers);
             return model.Clone();
         }
         finally
@@ -33,5 +39,5 @@ internal sealed class PreparedModels : IDisposable
 
     public void Dispose() => _turn.Dispose();
 
-    private sealed record Prepared(string Sha256, BatchNormMode BatchNorm, OnnxModel Model);
+    private sealed record Prepared(string Sha256, BatchNormMode BatchNorm, OnnxModel Model, WeightReaders Readers);
 }

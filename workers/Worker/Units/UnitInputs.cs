@@ -12,6 +12,8 @@ internal sealed class UnitInputs(WorkUnit unit, IUnitContext context, Cancellati
 {
     public CancellationToken CancellationToken => cancellationToken;
 
+    public IUnitContext Context => context;
+
     public bool Has(string role) => unit.Inputs.Any(input => input.Role == role);
 
     public IEnumerable<BlobRef> All(string role) => unit.Inputs.Where(input => input.Role == role).Select(input => input.Blob);
@@ -27,19 +29,24 @@ internal sealed class UnitInputs(WorkUnit unit, IUnitContext context, Cancellati
     public ValueTask<ReadOnlyMemory<byte>> BytesOnceAsync(BlobRef blob) => context.ReadOnceAsync(blob, cancellationToken);
 
     /// <summary>A model, its weights in blobs of their own not read before they are looked at. A written model's lie together in <see cref="Roles.ModelData"/>.</summary>
-    public async Task<OnnxModel> ModelAsync(BlobRef blob) => ModelPreparation.Load((await BytesAsync(blob)).Span, Roles.Model, location => Weights(blob, location));
+    public Task<OnnxModel> ModelAsync(BlobRef blob) => ModelAsync(blob, context.FileOf);
 
-    private ExternalFile Weights(BlobRef model, string location)
+    /// <param name="blob">The model's own.</param>
+    /// <param name="fileOf">Whom to ask for the files of its weights, for a model that outlasts this unit.</param>
+    public async Task<OnnxModel> ModelAsync(BlobRef blob, Func<BlobRef, string> fileOf) =>
+        ModelPreparation.Load((await BytesAsync(blob)).Span, Roles.Model, location => Weights(blob, location, fileOf));
+
+    private ExternalFile Weights(BlobRef model, string location, Func<BlobRef, string> fileOf)
     {
         if (location == ExternalWeights.FileName)
         {
             var data = Single(Roles.ModelData);
-            return new ExternalFile(location, data.Length, () => File.OpenHandle(context.FileOf(data)));
+            return new ExternalFile(location, data.Length, () => File.OpenHandle(fileOf(data)));
         }
 
         // Its length is found out with its digest.
         var weights = new BlobRef(model.Name[..(model.Name.LastIndexOf('/') + 1)] + location, location, long.MaxValue);
-        return new ExternalFile(location, weights.Length, () => File.OpenHandle(context.FileOf(weights)));
+        return new ExternalFile(location, weights.Length, () => File.OpenHandle(fileOf(weights)));
     }
 
     /// <summary>The values of every blob of a role, one behind the other.</summary>
