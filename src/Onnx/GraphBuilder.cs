@@ -23,6 +23,8 @@ public sealed partial class GraphBuilder
 
     public int Opset => _model.Opset;
 
+    internal OnnxModel Model => _model;
+
     private Graph Graph => _model.Graph;
 
     /// <summary>Starts from a copy of the model, its outputs included.</summary>

@@ -1,0 +1,51 @@
+namespace Orchestrator.Onnx.Gradients;
+
+/// <summary>Activation functions.</summary>
+internal static class ActivationGradients
+{
+    public static IReadOnlyDictionary<string, GradientRule> Rules { get; } = new Dictionary<string, GradientRule>
+    {
+        ["Relu"] = (c, n, dy) => c.Flow(n, 0, () => c.Where(Above(c, n.Output, 0), dy)),
+        ["LeakyRelu"] = (c, n, dy) => c.Flow(n, 0, () =>
+            c.Builder.Add("Where", [Above(c, n.Inputs[0], 0), dy, c.Scale(dy, n.Float("alpha", 0.01f))])),
+        ["Sigmoid"] = (c, n, dy) => c.Flow(n, 0, () => c.Mul(dy, c.Sub(n.Output, c.Mul(n.Output, n.Output)))),
+        ["Tanh"] = (c, n, dy) => c.Flow(n, 0, () => c.Mul(dy, c.Sub(c.Scalar(1), c.Mul(n.Output, n.Output)))),
+        ["HardSigmoid"] = (c, n, dy) => c.Flow(n, 0, () => c.Where(
+            c.Builder.Binary("And", Above(c, n.Output, 0), Below(c, n.Output, 1)), c.Scale(dy, n.Float("alpha", 0.2f)))),
+        ["HardSwish"] = (c, n, dy) => c.Flow(n, 0, () => HardSwish(c, n.Inputs[0], dy)),
+        ["Gelu"] = (c, n, dy) => c.Flow(n, 0, () => c.Mul(dy, n.Text("approximate", "none") == "tanh" ? TanhGelu(c, n.Inputs[0]) : Gelu(c, n.Inputs[0]))),
+        ["Softmax"] = (c, n, dy) => c.Flow(n, 0, () =>
+            c.Mul(n.Output, c.Sub(dy, c.Builder.Reduce("ReduceSum", c.Mul(dy, n.Output), true, n.Int("axis", -1))))),
+        ["LogSoftmax"] = (c, n, dy) => c.Flow(n, 0, () =>
+            c.Sub(dy, c.Mul(c.Builder.Add("Exp", [n.Output]), c.Builder.Reduce("ReduceSum", dy, true, n.Int("axis", -1))))),
+    };
+
+    private static string Above(GradientContext c, string x, double bound) => c.Builder.Binary("Greater", x, c.Scalar(bound));
+
+    private static string Below(GradientContext c, string x, double bound) => c.Builder.Binary("Less", x, c.Scalar(bound));
+
+    private static string HardSwish(GradientContext c, string x, string dy)
+    {
+        var inside = c.Mul(dy, c.Add(c.Scale(x, 1 / 3.0), c.Scalar(0.5)));
+        return c.Builder.Add("Where", [Above(c, x, 3), dy, c.Where(Above(c, x, -3), inside)]);
+    }
+
+    /// <summary>Φ(x) + x·φ(x).</summary>
+    private static string Gelu(GradientContext c, string x)
+    {
+        var distribution = c.Scale(c.Add(c.Builder.Add("Erf", [c.Scale(x, 1 / Math.Sqrt(2))]), c.Scalar(1)), 0.5);
+        var density = c.Scale(c.Builder.Add("Exp", [c.Scale(c.Mul(x, x), -0.5)]), 1 / Math.Sqrt(2 * Math.PI));
+        return c.Add(distribution, c.Mul(x, density));
+    }
+
+    /// <summary>With u = √(2/π)·(x + 0.044715·x³) and t = tanh u: (1 + t)/2 + x·(1 − t²)·u′/2.</summary>
+    private static string TanhGelu(GradientContext c, string x)
+    {
+        var square = c.Mul(x, x);
+        var slope = c.Scale(c.Add(c.Scale(square, 3 * 0.044715), c.Scalar(1)), Math.Sqrt(2 / Math.PI));
+        var inner = c.Mul(x, c.Scale(c.Add(c.Scale(square, 0.044715), c.Scalar(1)), Math.Sqrt(2 / Math.PI)));
+        var t = c.Builder.Add("Tanh", [inner]);
+        var curve = c.Mul(c.Mul(x, slope), c.Sub(c.Scalar(1), c.Mul(t, t)));
+        return c.Scale(c.Add(c.Add(t, c.Scalar(1)), curve), 0.5);
+    }
+}

@@ -1,0 +1,87 @@
+using Orchestrator.Onnx.Partition;
+
+namespace Orchestrator.Onnx.Gradients;
+
+/// <summary>Convolutions of any number of spatial axes, with groups, strides, dilations and padding.</summary>
+internal static class ConvolutionGradients
+{
+    public static IReadOnlyDictionary<string, GradientRule> Rules { get; } = new Dictionary<string, GradientRule> { ["Conv"] = Conv };
+
+    private static void Conv(GradientContext c, Node node, string dy)
+    {
+        var (x, w, y) = (c.Shape(node, 0), c.Shape(node, 1), c.Shape(node, node.Output));
+        var geometry = ConvolutionGeometry.Of(node, w, x, out var reason) ?? throw new OnnxException($"node '{node.Name}'", reason);
+        var group = node.Int("group", 1);
+        c.FlowWhole(node, 0, () => OfInput(c, node.Inputs[1], dy, geometry, group, (x, w, y)));
+        c.FlowWhole(node, 1, () => OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y)));
+        c.FlowWhole(node, 2, () => c.Builder.Reduce("ReduceSum", dy, false, [0, .. Enumerable.Range(2, x.Count - 2).Select(i => (long)i)]));
+    }
+
+    private static string OfInput(
+        GradientContext c, string weight, string dy, ConvolutionGeometry g, long group, (IReadOnlyList<long> X, IReadOnlyList<long> W, IReadOnlyList<long> Y) shape)
+    {
+        var axes = Enumerable.Range(0, g.Kernel.Count).ToArray();
+        long Full(int i) => (g.Kernel[i] - 1) * g.Dilations[i];
+        if (g.Strides.All(s => s == 1) && axes.All(i => Full(i) >= g.PadsBefore[i] && Full(i) >= g.PadsAfter[i]))
+            return c.Builder.Add(
+                "Conv",
+                [dy, Flipped(c, weight, group, shape.W)],
+                NodeAttribute.Ints("kernel_shape", g.Kernel),
+                NodeAttribute.Ints("dilations", g.Dilations),
+                NodeAttribute.Ints("pads", [.. axes.Select(i => Full(i) - g.PadsBefore[i]), .. axes.Select(i => Full(i) - g.PadsAfter[i])]),
+                NodeAttribute.Int("group", group));
+        // Elements behind the last window get nothing, so the transposed convolution ends before them.
+        var rest = axes.Select(i => shape.X[i + 2] + g.PadsBefore[i] + g.PadsAfter[i] - Full(i) - 1 - ((shape.Y[i + 2] - 1) * g.Strides[i])).ToArray();
+        var dx = c.Builder.Add(
+            "ConvTranspose",
+            [dy, weight],
+            NodeAttribute.Ints("kernel_shape", g.Kernel),
+            NodeAttribute.Ints("strides", g.Strides),
+            NodeAttribute.Ints("dilations", g.Dilations),
+            NodeAttribute.Ints("pads", [.. g.PadsBefore, .. axes.Select(i => Math.Max(0, g.PadsAfter[i] - rest[i]))]),
+            NodeAttribute.Int("group", group));
+        long[] missing = [.. axes.Select(i => Math.Max(0, rest[i] - g.PadsAfter[i]))];
+        return missing.All(m => m == 0) ? dx : c.Builder.Pad(dx, [0, 0, .. missing.Select(_ => 0L), 0, 0, .. missing]);
+    }
+
+    /// <summary>The weight with input and output channels of every group exchanged and all spatial axes turned round.</summary>
+    private static string Flipped(GradientContext c, string weight, long group, IReadOnlyList<long> w)
+    {
+        var positions = w.Skip(2).Aggregate(1L, (a, b) => a * b);
+        var (outputs, inputs) = (w[0] / group, w[1]);
+        var value = c.Reshape(weight, [group, outputs, inputs, positions]);
+        if (outputs > 1 || inputs > 1)
+            value = c.Builder.Transpose(value, 0, 2, 1, 3);
+        if (positions > 1)
+            value = c.Builder.Add(
+                "Gather", [value, c.Builder.Vector([.. Enumerable.Range(0, (int)positions).Select(i => positions - 1 - i)])], NodeAttribute.Int("axis", 3));
+        return c.Reshape(value, [group * inputs, outputs, .. w.Skip(2)]);
+    }
+
+    /// <summary>A convolution of the input with the gradient, channels as batch and batch as channels; strides and dilations change roles.</summary>
+    private static string OfWeight(
+        GradientContext c, string input, string dy, ConvolutionGeometry g, long group, (IReadOnlyList<long> X, IReadOnlyList<long> W, IReadOnlyList<long> Y) shape)
+    {
+        var (batch, inputs) = (shape.X[0], shape.W[1]);
+        long[] inner = [.. shape.X.Skip(2)];
+        long[] spatial = [.. Enumerable.Range(2, inner.Length).Select(i => (long)i)];
+        var x = group == 1
+            ? c.Builder.Transpose(input, [1, 0, .. spatial])
+            : c.Reshape(
+                c.Builder.Transpose(c.Reshape(input, [batch, group, inputs, .. inner]), [2, 1, 0, .. spatial.Select(a => a + 1)]),
+                [inputs, group * batch, .. inner]);
+        var dw = c.Builder.Add(
+            "Conv",
+            [x, c.Builder.Transpose(dy, [1, 0, .. spatial])],
+            NodeAttribute.Ints("kernel_shape", shape.Y.Skip(2)),
+            NodeAttribute.Ints("strides", g.Dilations),
+            NodeAttribute.Ints("dilations", g.Strides),
+            NodeAttribute.Ints("pads", g.PadsBefore.Concat(g.PadsAfter)),
+            NodeAttribute.Int("group", group));
+        // Where the stride leaves a rest, there are more offsets than the kernel has positions.
+        for (var i = 0; i < inner.Length; i++)
+            if (g.Strides[i] > 1)
+                dw = c.Builder.Slice(dw, i + 2, 0, g.Kernel[i]);
+        return c.Builder.Transpose(dw, [1, 0, .. spatial]);
+    }
+}
