@@ -4,6 +4,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Orchestrator.Benchmarks.Cluster;
 using Orchestrator.Benchmarks.Numerics;
+using Orchestrator.Benchmarks.Reconstruction;
 using Orchestrator.Benchmarks.Scheduling;
 using Orchestrator.Benchmarks.Solvers;
 using Orchestrator.Benchmarks.Stores;
@@ -36,6 +37,12 @@ if (args is ["lease-pace", .. var pace])
 if (args is ["kept-rows", .. var kept])
 {
     await KeptRows.RunAsync(kept);
+    return;
+}
+
+if (args is ["reconstruct", .. var network])
+{
+    await ReconstructedNetwork.RunAsync(network);
     return;
 }
 

@@ -14,27 +14,35 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
     /// <exception cref="OnnxException">A value's shape is not known, or does not count samples.</exception>
     public static GroupGraph Build(OnnxModel model, ModelPartition partition, GroupBoundary boundary)
     {
-        var copy = model.Clone();
+        var cut = Cut(model.Clone(), partition, boundary, batch: -1);
+        var errors = cut.Builder.Output(cut.Builder.Reduce("ReduceSum", cut.Builder.Reshape(cut.Squares, 0, -1), false, 1));
+        return new GroupGraph(cut.Builder.Build(), cut.Inputs, errors, cut.Positions);
+    }
+
+    /// <summary>The nodes of a group, fed through inputs of their own, and the squares of its error.</summary>
+    /// <param name="model">Changed; not to be used afterwards.</param>
+    /// <param name="batch">Samples of a run; -1 leaves them open.</param>
+    /// <param name="kept">Further values that the graph goes on computing.</param>
+    internal static CutGroup Cut(OnnxModel model, ModelPartition partition, GroupBoundary boundary, int batch, params IReadOnlyList<string> kept)
+    {
         var inputs = new List<GroupInput>();
         foreach (var value in boundary.Inputs)
         {
             var shape = SampleShape(partition, value);
-            var name = copy.Graph.UniqueName($"{value}/entering");
-            copy.Graph.AddInput(new GraphValue(name, ElementType.Float32, [-1, .. shape]));
-            copy.Graph.ReplaceUses(value, name);
+            var name = model.Graph.UniqueName($"{value}/entering");
+            model.Graph.AddInput(new GraphValue(name, ElementType.Float32, [batch, .. shape]));
+            model.Graph.ReplaceUses(value, name);
             inputs.Add(new GroupInput(name, value, shape));
         }
 
         var leaving = SampleShape(partition, boundary.Output);
-        var target = copy.Graph.UniqueName($"{boundary.Output}/target");
-        var builder = GraphBuilder.Extract(copy, boundary.Output);
-        builder.Input(target, ElementType.Float32, [-1, .. leaving]);
+        var target = model.Graph.UniqueName($"{boundary.Output}/target");
+        var builder = GraphBuilder.Extract(model, kept.Prepend(boundary.Output));
+        builder.Input(target, ElementType.Float32, [batch, .. leaving]);
         inputs.Add(new GroupInput(target, boundary.Output, leaving));
         var difference = builder.Binary("Sub", boundary.Output, target);
-        var squares = builder.Reshape(builder.Binary("Mul", difference, difference), 0, -1);
-        var errors = builder.Output(builder.Reduce("ReduceSum", squares, false, 1));
         var channels = boundary.ChannelAxis == 1 ? leaving[0] : leaving[^-boundary.ChannelAxis];
-        return new GroupGraph(builder.Build(), inputs, errors, Count(leaving) / channels);
+        return new CutGroup(builder, inputs, builder.Binary("Mul", difference, difference), leaving.Length + 1, leaving.Aggregate(1L, (a, d) => a * d) / channels);
     }
 
     private static long[] SampleShape(ModelPartition partition, string value) =>
@@ -42,7 +50,9 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
             ? [.. shape.Skip(1)]
             : throw new OnnxException(value, "its shape is not known or its first dimension does not count samples, so it cannot be reconstructed");
 
-    private static long Count(long[] shape) => shape.Aggregate(1L, (a, d) => a * d);
+    /// <param name="Squares">(z − target)², of the output's shape.</param>
+    /// <param name="Rank">Of that shape.</param>
+    internal sealed record CutGroup(GraphBuilder Builder, IReadOnlyList<GroupInput> Inputs, string Squares, int Rank, long Positions);
 }
 
 /// <param name="Name">Of the graph's input.</param>

@@ -26,6 +26,9 @@ internal sealed class SoftRounding
         (_weights, _grids, _keepsZeros) = (weights, grids, keepsZeros);
     }
 
+    /// <summary>One a row.</summary>
+    public IReadOnlyList<RowGrid<float>> Grids => _grids;
+
     private int Length => _weights.Rows * _weights.Columns;
 
     /// <summary>⌊w/s⌋ [rows × columns].</summary>
@@ -51,6 +54,16 @@ internal sealed class SoftRounding
         Check(v.Length);
         var values = v.ToArray();
         return EachCode((weight, grid, i) => (int)Math.Clamp(MathF.Floor(weight / grid.Scale) + (values[i] >= 0 ? 1 : 0) + grid.Zero, 0, grid.MaximumCode));
+    }
+
+    /// <summary>Weights of codes.</summary>
+    public float[] Values(ReadOnlySpan<int> codes)
+    {
+        Check(codes.Length);
+        var values = new float[Length];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = _grids[i / _weights.Columns].Value(codes[i]);
+        return values;
     }
 
     /// <summary>Share of the weights whose code is not the nearest.</summary>

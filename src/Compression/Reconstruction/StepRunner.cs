@@ -1,0 +1,83 @@
+using Orchestrator.Compression.Models;
+using Orchestrator.Onnx.Gradients;
+using Orchestrator.OnnxRuntime;
+
+namespace Orchestrator.Compression.Reconstruction;
+
+/// <summary>Runs training steps. What is trained lies in two sets of buffers, of which a step reads one and writes the other: nothing is copied.</summary>
+internal sealed class StepRunner : IDisposable
+{
+    private static readonly string[] s_parts = ["", ".m", ".v"];
+
+    private readonly ReconstructionGraph _graph;
+    private readonly Session _session;
+    private readonly IoBinding[] _bindings;
+    private readonly Dictionary<string, OrtValue>[] _states = [[], []];
+    private readonly Dictionary<string, OrtValue> _shared = [];
+    private int _current;
+
+    /// <param name="state">Values and moments, by name; what is missing is 0.</param>
+    public StepRunner(ModelRuntime runtime, ReconstructionGraph graph, IReadOnlyDictionary<string, float[]> state, int batch)
+    {
+        (_graph, _session) = (graph, runtime.Open(graph.Step.Model));
+        _bindings = [new IoBinding(_session), new IoBinding(_session)];
+        foreach (var trainable in graph.Step.Trainables)
+        {
+            foreach (var part in s_parts)
+            {
+                var name = trainable.Name + part;
+                foreach (var states in _states)
+                    states[name] = OrtValue.Allocate(ElementType.Float, [.. trainable.Shape]);
+                var values = _states[0][name].AsSpan<float>();
+                values.Clear();
+                state.GetValueOrDefault(name)?.CopyTo(values);
+            }
+        }
+
+        foreach (var input in graph.Inputs)
+            _shared[input.Name] = OrtValue.Allocate(ElementType.Float, [batch, .. input.Shape]);
+        foreach (var scalar in (string[])[ReconstructionGraph.Rate, ReconstructionGraph.Beta, ReconstructionGraph.PenaltyWeight, TrainingStep.Correction1, TrainingStep.Correction2, graph.Loss, graph.Penalty])
+            _shared[scalar] = OrtValue.Allocate(ElementType.Float, []);
+        for (var i = 0; i < _bindings.Length; i++)
+            Bind(_bindings[i], _states[i], _states[1 - i]);
+    }
+
+    /// <summary>A minibatch of an input, to be filled before a step.</summary>
+    public Span<float> Input(GroupInput input) => _shared[input.Name].AsSpan<float>();
+
+    /// <returns>The loss and the penalty before the update.</returns>
+    public (double Loss, double Penalty) Run(RunOptions options, params ReadOnlySpan<(string Name, double Value)> scalars)
+    {
+        foreach (var (name, value) in scalars)
+            _shared[name].AsSpan<float>()[0] = (float)value;
+        _session.RunWithBinding(_bindings[_current], options);
+        _current = 1 - _current;
+        return (_shared[_graph.Loss].AsSpan<float>()[0], _shared[_graph.Penalty].AsSpan<float>()[0]);
+    }
+
+    /// <summary>Values and moments as they are now.</summary>
+    public Dictionary<string, float[]> State() => _states[_current].ToDictionary(s => s.Key, s => s.Value.AsSpan<float>().ToArray());
+
+    public void Dispose()
+    {
+        foreach (var binding in _bindings)
+            binding.Dispose();
+        foreach (var value in _states.SelectMany(s => s.Values).Concat(_shared.Values))
+            value.Dispose();
+        _session.Dispose();
+    }
+
+    private void Bind(IoBinding binding, Dictionary<string, OrtValue> from, Dictionary<string, OrtValue> to)
+    {
+        var inputs = _session.Inputs.Select(i => i.Name).ToHashSet();
+        foreach (var (name, value) in from.Concat(_shared).Where(v => inputs.Contains(v.Key)))
+            binding.BindInput(name, value);
+        foreach (var (name, value) in to)
+            binding.BindOutput($"{name}.next", value);
+        binding.BindOutput(_graph.Loss, _shared[_graph.Loss]);
+        binding.BindOutput(_graph.Penalty, _shared[_graph.Penalty]);
+        binding.BindOutput(_graph.Step.Loss, Total);
+    }
+
+    private OrtValue Total => _shared.TryGetValue(_graph.Step.Loss, out var value) ? value : _shared[_graph.Step.Loss] = OrtValue.Allocate(ElementType.Float, []);
+}

@@ -1,0 +1,174 @@
+using Orchestrator.Compression.Models;
+using Orchestrator.Compression.Reconstruction;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+using Orchestrator.OnnxRuntime;
+using ElementType = Orchestrator.Onnx.ElementType;
+
+namespace Orchestrator.Compression.Tests.Reconstruction;
+
+/// <summary>algorithms.md 2.4 and 3.9 on problems that are small enough to know the answer.</summary>
+public sealed class ReconstructorTests : IDisposable
+{
+    // algorithms.md 2.4: 99.9 % of weights.
+    private const double NearestShare = 0.999;
+
+    // Loss over samples in float32 against double.
+    private const double LossTolerance = 1e-4;
+
+    private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
+
+    private ModelRuntime Runtime => new(_environment);
+
+    public void Dispose() => _environment.Dispose();
+
+    [Fact]
+    public void With_uncorrelated_inputs_the_nearest_codes_are_found()
+    {
+        const int Columns = 16;
+        const int Rows = 64;
+        // Rows of √n times the identity: their covariance is the identity exactly.
+        var samples = Enumerable.Range(0, Columns).Select(i => Enumerable.Range(0, Columns).Select(j => i == j ? 4f : 0).ToArray()).ToArray();
+        var problem = Problem(Random(Rows * Columns, 3), Rows, Columns, bits: 3, iterations: 400, batch: Columns);
+        var result = Run(problem, samples);
+
+        Assert.Null(result.Explosion);
+        Assert.InRange(result.Layers[0].Flipped, 0, 1 - NearestShare);
+        Assert.True(result.Loss <= result.NearestLoss);
+    }
+
+    [Fact]
+    public void Of_256_roundings_one_near_the_best_is_found_and_none_worse_than_the_nearest()
+    {
+        const int Columns = 8;
+        var good = 0;
+        const int Problems = 10;
+        for (var seed = 0; seed < Problems; seed++)
+        {
+            var samples = Correlated(64, Columns, seed);
+            var problem = Problem(Random(Columns, seed + 100), 1, Columns, bits: 3, iterations: 1_000, batch: 32);
+            var result = Run(problem, samples);
+            var best = BruteForce(problem.Layers[0].Weights, result.Layers[0].Grids[0], samples);
+
+            Assert.True(result.Loss <= result.NearestLoss);
+            Assert.True(result.Loss >= best * (1 - LossTolerance));
+            good += result.Loss <= best * 1.05 + LossTolerance ? 1 : 0;
+        }
+
+        // algorithms.md 2.4: within 5 % on 90 % of random problems.
+        Assert.InRange(good, Problems * 9 / 10, Problems);
+    }
+
+    [Fact]
+    public void Going_on_from_a_state_gives_the_same_as_never_having_stopped()
+    {
+        var samples = Correlated(64, 8, 1);
+        var problem = Problem(Random(32, 5), 4, 8, bits: 2, iterations: 500, batch: 32);
+        var states = new List<byte[]>();
+        var whole = Run(problem, samples, leave: state => states.Add(state.ToBytes()));
+        Assert.Equal(2, states.Count);
+        var again = new List<byte[]>();
+        var resumed = Run(problem, samples, ReconstructionState.Open(states[0]), state => again.Add(state.ToBytes()));
+
+        Assert.Equal(whole.Layers[0].Codes, resumed.Layers[0].Codes);
+        Assert.Equal(whole.Curve, resumed.Curve);
+        Assert.Equal(states[1], Assert.Single(again));
+    }
+
+    [Fact]
+    public void Pruned_weights_stay_pruned()
+    {
+        var weights = Random(32, 5);
+        for (var i = 0; i < weights.Length; i += 3)
+            weights[i] = 0;
+        var problem = Problem(weights, 4, 8, bits: 2, iterations: 200, batch: 32);
+        problem = problem with { Layers = [problem.Layers[0] with { KeepsZeros = true }] };
+        var layer = Run(problem, Correlated(64, 8, 1)).Layers[0];
+
+        for (var i = 0; i < weights.Length; i += 3)
+            Assert.Equal(layer.Grids[i / 8].Zero, layer.Codes[i]);
+    }
+
+    [Fact]
+    public void An_explosion_is_a_result()
+    {
+        var samples = Correlated(64, 8, 1);
+        samples[3][2] = float.PositiveInfinity;
+        var result = Run(Problem(Random(32, 5), 4, 8, bits: 2, iterations: 200, batch: 32), samples);
+
+        Assert.Contains("no finite number", result.Explosion, StringComparison.Ordinal);
+        Assert.Empty(result.Layers);
+    }
+
+    [Fact]
+    public void A_state_of_another_problem_is_refused()
+    {
+        var state = new ReconstructionState(200, new Dictionary<string, float[]>(), [], 0, 0, 0);
+        Assert.Throws<InvalidDataException>(() => Run(Problem(Random(32, 5), 4, 8, bits: 2, iterations: 500, batch: 32), Correlated(64, 8, 1), state));
+    }
+
+    private ReconstructionResult Run(ReconstructionProblem problem, float[][] samples, ReconstructionState? from = null, Action<ReconstructionState>? leave = null) =>
+        Reconstructor.Run(Runtime, problem, new Activations(problem, samples), from, leave ?? (_ => { }), _ => { }, CancellationToken.None);
+
+    private static ReconstructionProblem Problem(float[] weights, int rows, int columns, int bits, int iterations, int batch)
+    {
+        var builder = new GraphBuilder(15);
+        builder.Input("x", ElementType.Float32, -1, columns);
+        var weight = builder.Constant(Tensor.FromFloats("w", [rows, columns], weights));
+        builder.Output(builder.Gemm("x", weight, transB: true), "y", ElementType.Float32, [-1, rows]);
+        var model = ModelPreparation.Prepare(builder.Build(), BatchNormMode.Fold);
+        var parameters = new ReconstructionParameters
+        {
+            Iterations = iterations, Batch = batch, Rate = 1e-2, Seed = 0, Loss = ReconstructionLoss.Mse, Grid = GridKind.MinMax, Scheme = QuantizationScheme.Asymmetric,
+            Lambda = 0.01, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
+        };
+        var layer = ModelPartition.Of(model).Layers[0];
+        return new ReconstructionProblem(model, [new LayerToRound(layer.Name, weights, rows, columns, bits, KeepsZeros: false)], parameters, Seed: 1005, RateFactor: 1, LossBatch: 24);
+    }
+
+    private static double BruteForce(float[] weights, Numerics.RowGrid<float> grid, float[][] samples)
+    {
+        var best = double.PositiveInfinity;
+        for (var choice = 0; choice < 1 << weights.Length; choice++)
+        {
+            double[] difference = [.. weights.Select((w, j) => grid.Value((int)Math.Clamp(MathF.Floor(w / grid.Scale) + (choice >> j & 1) + grid.Zero, 0, grid.MaximumCode)) - (double)w)];
+            best = Math.Min(best, samples.Average(x => Math.Pow(x.Zip(difference, (a, d) => a * d).Sum(), 2)));
+        }
+
+        return best;
+    }
+
+    private static float[][] Correlated(int count, int columns, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ =>
+        {
+            var common = 2 * random.NextDouble() - 1;
+            return Enumerable.Range(0, columns).Select(_ => (float)(common + 2 * random.NextDouble() - 1)).ToArray();
+        })];
+    }
+
+    private static float[] Random(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => (float)(2 * random.NextDouble() - 1))];
+    }
+
+    /// <summary>Samples of the lone layer's input, and its float outputs.</summary>
+    private sealed class Activations(ReconstructionProblem problem, float[][] samples) : IActivationSource
+    {
+        private readonly LayerToRound _layer = problem.Layers[0];
+
+        public int Samples => samples.Length;
+
+        public int ElementsOf(string value) => value == "x" ? _layer.Columns : _layer.Rows;
+
+        public void Read(int sample, string value, Span<float> into)
+        {
+            for (var i = 0; i < into.Length; i++)
+                into[i] = value == "x" ? samples[sample][i] : (float)samples[sample].Select((x, j) => (double)x * _layer.Weights[i * _layer.Columns + j]).Sum();
+        }
+    }
+}
