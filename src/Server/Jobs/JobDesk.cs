@@ -189,7 +189,7 @@ public sealed class JobDesk
         var isOpen = entry.Head is not null && entry.State != JobState.Ended;
         var run = isOpen ? entry.Head!.Run : await _registry.NextRunAsync(scope, cancellationToken);
         var now = _parts.Clock.GetUtcNow();
-        var head = await _registry.WishAsync(entry, _ => new JobHead
+        var head = await ChangeAsync(entry, _ => new JobHead
         {
             Name = submission.Name,
             Wish = JobWish.Run,
@@ -236,7 +236,11 @@ public sealed class JobDesk
     }
 
     private async Task<JobHead> WishAsync(JobEntry entry, Func<JobHead, JobHead> change, CancellationToken cancellationToken) =>
-        entry.Head = await _registry.WishAsync(entry, head => change(head ?? throw Damaged(entry)), cancellationToken);
+        entry.Head = await ChangeAsync(entry, head => change(head ?? throw Damaged(entry)), cancellationToken);
+
+    /// <summary>The right is looked at between read and write, and the write is under the ETag of what was read: no older wish overwrites a newer one.</summary>
+    private Task<JobHead> ChangeAsync(JobEntry entry, Func<JobHead?, JobHead> change, CancellationToken cancellationToken) =>
+        _registry.WishAsync(entry, head => _server.Tenure.IsOver ? throw RefusedException.Deposed(entry.Id) : change(head), cancellationToken);
 
     private void Start(JobEntry entry)
     {

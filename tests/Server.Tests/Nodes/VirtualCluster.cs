@@ -9,6 +9,7 @@ using Orchestrator.Jobs.Units;
 using Orchestrator.Server.Leading;
 using Orchestrator.Server.Nodes;
 using Orchestrator.Server.Protocol;
+using Orchestrator.Server.Telemetry;
 using Orchestrator.Server.Tests.Api;
 using Orchestrator.TestKit.Jobs;
 using Orchestrator.TestKit.Time;
@@ -20,7 +21,7 @@ internal sealed class VirtualNode : IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
 
-    public VirtualNode(IBlobStore store, string name = "server")
+    public VirtualNode(IBlobStore store, string name = "server", ServerInstruments? instruments = null)
     {
         var identity = 0;
         Node = new ServerNode(ServerNodeOptions.Default, new ServerNodeParts(
@@ -30,7 +31,10 @@ internal sealed class VirtualNode : IDisposable
             _ => Coordinator = new BreakableCoordinator(new EmbeddedHost(
                 store, EmbeddedHostOptions.Default with { Tenant = BlobNames.Cluster }, Process.Clock, $"{name}-{++identity}", () => Process)),
             TestServer.FoldOf(store),
-            Notices.Add));
+            Notices.Add)
+        {
+            Instruments = instruments,
+        });
     }
 
     public VirtualProcess Process { get; } = new();
