@@ -96,7 +96,7 @@ internal sealed class TelemetrySession : IDisposable
 
     private static void Configure(ILoggingBuilder log, Surroundings surroundings, LogFormat? lines)
     {
-        log.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Orleans", LogLevel.Error).AddFilter("Microsoft.Orleans", LogLevel.Error).AddFilter("System", LogLevel.Warning);
+        log.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Orleans", LogLevel.Error).AddFilter("Microsoft.Orleans", LogLevel.Error).AddFilter("System", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
         if (lines is { } format)
             log.AddProvider(new LineLogger(surroundings.Terminal.Error, format, surroundings.Clock));
     }

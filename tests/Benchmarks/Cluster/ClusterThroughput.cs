@@ -19,25 +19,29 @@ using Orchestrator.Server.Leading;
 using Orchestrator.Server.Nodes;
 using Orchestrator.Server.Protocol;
 using Orchestrator.TestKit.Jobs;
+using Orchestrator.TestKit.Stores;
 
 namespace Orchestrator.Benchmarks.Cluster;
 
 /// <summary>
-/// A server, its API on loopback and workers that compute nothing, all in one process over a memory store:
-/// <c>cluster-throughput WORKERS UNITS MILLISECONDS-A-UNIT</c>. Every lease and every completion is a request of its own; units are
+/// A server, its API on loopback and workers that compute nothing, all in one process:
+/// <c>cluster-throughput WORKERS UNITS MILLISECONDS-A-UNIT [memory|azurite]</c>; Azurite is a process of its own. Every lease and every completion is a request of its own; units are
 /// committed by the coordinator as always. Dispatch is the time from a worker's request for a unit to its answer with one.
 /// </summary>
 internal static class ClusterThroughput
 {
-    /// <summary>Workers begin within it; what they see before it has passed twice is not counted.</summary>
+    /// <summary>Many workers begin within it; what they see before it has passed twice is not counted.</summary>
     private static readonly TimeSpan s_rampUp = TimeSpan.FromSeconds(5);
+
+    private const int Crowd = 100;
 
     private static readonly string s_model = Convert.ToHexStringLower(SHA256.HashData("model"u8));
 
     public static async Task RunAsync(string[] args)
     {
         var (workers, units, pause) = (Number(args, 0, 16), Number(args, 1, 20_000), Number(args, 2, 0));
-        var store = new MemoryBlobStore();
+        await using var azurite = args is [.., "azurite"] ? await AzuriteServer.StartAsync() : null;
+        IBlobStore store = azurite is null ? new MemoryBlobStore() : await azurite.OpenAsync("bench");
         using var stop = new CancellationTokenSource();
         var node = new ServerNode(ServerNodeOptions.Default, new ServerNodeParts(
             new ServerIdentity("bench", new Uri("http://bench.test"), "bench"), store, TimeProvider.System,
@@ -53,13 +57,13 @@ internal static class ClusterThroughput
         await running;
     }
 
-    private static async Task MeasureAsync(HttpClient client, MemoryBlobStore store, int workers, int pause, CancellationTokenSource stop)
+    private static async Task MeasureAsync(HttpClient client, IBlobStore store, int workers, int pause, CancellationTokenSource stop)
     {
         var id = (await client.GetFromJsonAsync<JobView[]>(Routes.Jobs, CanonicalJson.Options))![0].Id;
         var dispatches = new ConcurrentBag<double>();
         using var over = new CancellationTokenSource();
         var (clock, cpu) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
-        var working = Enumerable.Range(0, workers).Select(w => WorkAsync(client, w, pause, dispatches, clock, over.Token)).ToArray();
+        var working = Enumerable.Range(0, workers).Select(w => WorkAsync(client, w, pause, workers >= Crowd, dispatches, clock, over.Token)).ToArray();
         var lines = await client.GetStringAsync(Routes.Watch(id));
         var seconds = clock.Elapsed.TotalSeconds;
         await over.CancelAsync();
@@ -75,11 +79,11 @@ internal static class ClusterThroughput
         await stop.CancelAsync();
     }
 
-    private static async Task WorkAsync(HttpClient client, int number, int pause, ConcurrentBag<double> dispatches, Stopwatch clock, CancellationToken stop)
+    private static async Task WorkAsync(HttpClient client, int number, int pause, bool crowd, ConcurrentBag<double> dispatches, Stopwatch clock, CancellationToken stop)
     {
         var name = $"worker-{number}";
         // Workers of a cluster do not start in the same millisecond.
-        if (pause > 0)
+        if (crowd)
             await PauseAsync(1 + number * 7919 % (s_rampUp.Milliseconds + 1_000 * s_rampUp.Seconds), CancellationToken.None);
         var registration = new WorkerRegistration(name, 1, [SampleJobs.Profile], [new WorkerDevice("cpu", "none", null)], "bench");
         (await client.PostAsJsonAsync(Routes.Register, registration, CanonicalJson.Options, stop)).EnsureSuccessStatusCode();
@@ -94,7 +98,7 @@ internal static class ClusterThroughput
                 foreach (var lease in (await answer.Content.ReadFromJsonAsync<Lease[]>(CanonicalJson.Options, stop))!)
                 {
                     // Only of rows, of which there are always some: a request that waits for a stage to begin measures the stage before.
-                    if (lease.Unit.Spec is RowsSpec && (pause == 0 || clock.Elapsed > 2 * s_rampUp))
+                    if (lease.Unit.Spec is RowsSpec && (!crowd || clock.Elapsed > 2 * s_rampUp))
                         dispatches.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
                     if (pause > 0)
                         await PauseAsync(pause, stop);
@@ -115,7 +119,7 @@ internal static class ClusterThroughput
         await timer.WaitForNextTickAsync(stop);
     }
 
-    private static async Task SubmitAsync(HttpClient client, MemoryBlobStore store, JobPlan plan, ServerNode node)
+    private static async Task SubmitAsync(HttpClient client, IBlobStore store, JobPlan plan, ServerNode node)
     {
         while (node.TryActive() is null)
             await PauseAsync(10, CancellationToken.None);
@@ -135,7 +139,7 @@ internal static class ClusterThroughput
         return new StoredResult(job.Model, job.ModelData, job.Summarize(), job.Units, job.Fold ?? "");
     };
 
-    private static async Task<int> CountAsync(MemoryBlobStore store)
+    private static async Task<int> CountAsync(IBlobStore store)
     {
         var count = 0;
         await foreach (var _ in store.ListAsync("", CancellationToken.None))
