@@ -12,7 +12,7 @@ namespace Orchestrator.Compression.Reconstruction;
 /// What enters a group in the model whose earlier layers are quantized, and what leaves it in the float model (algorithms.md 3.5), as the content
 /// of an <see cref="ActivationShard"/>: one batch in memory at a time.
 /// </summary>
-internal static class ActivationCapture
+public static class ActivationCapture
 {
     /// <param name="model">In float.</param>
     /// <param name="prefix">The model whose earlier layers are quantized; the same where the group is fed in float.</param>

@@ -7,7 +7,7 @@ namespace Orchestrator.Compression.Reconstruction;
 /// <param name="Inputs">Activations that the group reads and does not compute, in the order of their first reader.</param>
 /// <param name="Output">What is reconstructed: behind the last layer or the closing addition, and behind the activation function that follows.</param>
 /// <param name="ChannelAxis">The output's axis of channels: 1, or negative from the end.</param>
-internal sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, int ChannelAxis)
+public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, int ChannelAxis)
 {
     private static readonly HashSet<string> s_activations =
         ["Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Softplus", "Mish"];

@@ -6,7 +6,7 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>The loss of a group on all samples: the error's square, summed over channels, mean over samples and positions (algorithms.md 2.3).</summary>
-internal static class GroupLoss
+public static class GroupLoss
 {
     /// <param name="model">With the weights to look at; not changed.</param>
     /// <param name="partition">Of a model with the same values.</param>

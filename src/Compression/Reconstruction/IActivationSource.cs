@@ -1,7 +1,7 @@
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>What enters and leaves a group, sample by sample in any order; never all of it in memory.</summary>
-internal interface IActivationSource
+public interface IActivationSource
 {
     public int Samples { get; }
 

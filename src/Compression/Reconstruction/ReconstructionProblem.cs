@@ -10,23 +10,23 @@ namespace Orchestrator.Compression.Reconstruction;
 /// <param name="Seed">Of minibatches.</param>
 /// <param name="RateFactor">What the rate is multiplied with: 1, or less after an explosion.</param>
 /// <param name="LossBatch">Samples a run where the loss on all of them is taken.</param>
-internal sealed record ReconstructionProblem(
+public sealed record ReconstructionProblem(
     OnnxModel Model, IReadOnlyList<LayerToRound> Layers, ReconstructionParameters Parameters, ulong Seed, double RateFactor, int LossBatch);
 
 /// <param name="Weights">[rows × columns], as <c>LayerMatrix</c> has them.</param>
 /// <param name="KeepsZeros">Whether zeros are a mask to keep.</param>
-internal sealed record LayerToRound(string Name, float[] Weights, int Rows, int Columns, int Bits, bool KeepsZeros);
+public sealed record LayerToRound(string Name, float[] Weights, int Rows, int Columns, int Bits, bool KeepsZeros);
 
 /// <summary>What a reconstruction came to.</summary>
 /// <param name="Explosion">What the loss did; null where the tuning went to its end. Then there are no layers.</param>
 /// <param name="Reason">Why what was tuned was not kept; null where it was.</param>
 /// <param name="NearestLoss">On all samples, with nearest codes.</param>
 /// <param name="Loss">The same with what was kept.</param>
-internal sealed record ReconstructionResult(
+public sealed record ReconstructionResult(
     string? Explosion, string? Reason, double NearestLoss, double Loss, IReadOnlyList<CurvePoint> Curve, IReadOnlyList<RoundedLayer> Layers);
 
 /// <param name="Codes">[rows × columns].</param>
 /// <param name="Grids">One a row.</param>
 /// <param name="Flipped">Share of the weights whose code is not the nearest.</param>
 /// <param name="Converged">Share of the roundings that were decided.</param>
-internal sealed record RoundedLayer(string Name, int[] Codes, IReadOnlyList<RowGrid<float>> Grids, double Flipped, double Converged);
+public sealed record RoundedLayer(string Name, int[] Codes, IReadOnlyList<RowGrid<float>> Grids, double Flipped, double Converged);

@@ -10,7 +10,7 @@ namespace Orchestrator.Compression.Reconstruction;
 /// <param name="Step">Steps done.</param>
 /// <param name="Tensors">By name.</param>
 /// <param name="OpenLoss">Sum of the losses since the curve's last point, as <paramref name="OpenPenalty"/> is of penalties.</param>
-internal sealed record ReconstructionState(
+public sealed record ReconstructionState(
     int Step, IReadOnlyDictionary<string, float[]> Tensors, IReadOnlyList<CurvePoint> Curve, double OpenLoss, double OpenPenalty, int OpenSteps)
 {
     private const int Format = 1;

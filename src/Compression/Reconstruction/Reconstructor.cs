@@ -1,5 +1,6 @@
 using Orchestrator.Compression.Grids;
 using Orchestrator.Compression.Models;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
 using Orchestrator.Onnx;
@@ -10,7 +11,7 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>AdaRound and BRECQ's weight phase (algorithms.md 2 and 3.5): learns how the weights of a group are rounded, so that the group puts out what it did.</summary>
-internal static class Reconstructor
+public static class Reconstructor
 {
     private const int StepsPerPoint = 20;
     private const int StepsPerState = 200;
@@ -20,11 +21,14 @@ internal static class Reconstructor
     /// <param name="progress">Gets the share done.</param>
     /// <returns>Codes that lose no more than the nearest ones on all samples; or what the loss did where it was no number or exploded.</returns>
     /// <exception cref="OnnxException">The group holds what has no gradient, or shapes that are not known.</exception>
+    /// <exception cref="NotSupportedException">The parameters weight the loss, or tune or drop activations.</exception>
     /// <exception cref="InvalidDataException">The state is none of this problem.</exception>
     public static ReconstructionResult Run(
         ModelRuntime runtime, ReconstructionProblem problem, IActivationSource source, ReconstructionState? from,
         Action<ReconstructionState> leave, Action<double> progress, CancellationToken cancellationToken)
     {
+        if (problem.Parameters is not { Loss: ReconstructionLoss.Mse, ActivationRate: null, Drop: null })
+            throw new NotSupportedException("Weights are reconstructed by the squared error, with activations in float.");
         var matrices = problem.Layers.Select(layer => Matrix<float>.FromRows(layer.Weights, layer.Rows, layer.Columns)).ToList();
         try
         {

@@ -3,7 +3,7 @@ using Orchestrator.Compression.Data;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>Activations in shards, which follow one another as the samples do. The shards are the caller's to dispose of.</summary>
-internal sealed class ShardedActivations : IActivationSource
+public sealed class ShardedActivations : IActivationSource
 {
     private readonly IReadOnlyList<ActivationShard> _shards;
     private readonly int[] _ends;
