@@ -30,8 +30,17 @@ internal static class ConvolutionGradients
                 NodeAttribute.Ints("dilations", g.Dilations),
                 NodeAttribute.Ints("pads", [.. axes.Select(i => Full(i) - g.PadsBefore[i]), .. axes.Select(i => Full(i) - g.PadsAfter[i])]),
                 NodeAttribute.Int("group", group));
+        return Spread(c, weight, dy, g, group, shape.X, shape.Y);
+    }
+
+    /// <summary>Every element of the gradient, times the kernel, added where its window lay.</summary>
+    internal static string Spread(
+        GradientContext c, string weight, string dy, ConvolutionGeometry g, long group, IReadOnlyList<long> x, IReadOnlyList<long> y)
+    {
+        var axes = Enumerable.Range(0, g.Kernel.Count).ToArray();
+        long Full(int i) => (g.Kernel[i] - 1) * g.Dilations[i];
         // Elements behind the last window get nothing, so the transposed convolution ends before them.
-        var rest = axes.Select(i => shape.X[i + 2] + g.PadsBefore[i] + g.PadsAfter[i] - Full(i) - 1 - ((shape.Y[i + 2] - 1) * g.Strides[i])).ToArray();
+        var rest = axes.Select(i => x[i + 2] + g.PadsBefore[i] + g.PadsAfter[i] - Full(i) - 1 - ((y[i + 2] - 1) * g.Strides[i])).ToArray();
         var dx = c.Builder.Add(
             "ConvTranspose",
             [dy, weight],

@@ -8,7 +8,8 @@ internal static class GradientRules
 {
     private static readonly Dictionary<string, GradientRule> s_rules = new(
         ElementGradients.Rules.Concat(ActivationGradients.Rules).Concat(RoundingGradients.Rules).Concat(MatrixGradients.Rules)
-            .Concat(ConvolutionGradients.Rules).Concat(ReductionGradients.Rules).Concat(LayoutGradients.Rules).Concat(NormalizationGradients.Rules),
+            .Concat(ConvolutionGradients.Rules).Concat(ReductionGradients.Rules).Concat(LayoutGradients.Rules).Concat(NormalizationGradients.Rules)
+            .Concat(SelectionGradients.Rules).Concat(PoolGradients.Rules),
         StringComparer.Ordinal);
 
     /// <summary>Operators that are constant almost everywhere: nothing flows through them.</summary>

@@ -6,6 +6,8 @@ internal static class LayoutGradients
     public static IReadOnlyDictionary<string, GradientRule> Rules { get; } = new Dictionary<string, GradientRule>
     {
         ["Identity"] = (c, n, dy) => c.FlowWhole(n, 0, () => dy),
+        ["Cast"] = (c, n, dy) => c.FlowWhole(n, 0, () => dy),
+        ["Dropout"] = Dropout,
         ["Reshape"] = Reshape,
         ["Flatten"] = Reshape,
         ["Squeeze"] = Reshape,
@@ -15,6 +17,13 @@ internal static class LayoutGradients
         ["Concat"] = Concat,
         ["Split"] = Split,
     };
+
+    private static void Dropout(GradientContext c, Node node, string dy)
+    {
+        if (node.Input(2) is { } training && WeightView.Find(c.Builder.Model.Graph, training)?.Tensor.ReadLongs() is not [0])
+            throw new OnnxException($"node '{node.Name}'", "a Dropout that drops has no gradient rule", "give the model in inference form");
+        c.FlowWhole(node, 0, () => dy);
+    }
 
     private static void Reshape(GradientContext c, Node node, string dy) => c.FlowWhole(node, 0, () => c.Reshape(dy, c.Shape(node, 0)));
 

@@ -159,6 +159,68 @@ public sealed class RuleTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void Selections(int seed)
+    {
+        var p = new GradientProblem(seed);
+        var g = p.Graph;
+        var shape = p.Shape(3);
+        var x = p.Input("x", [shape[0] + 1, shape[1] + 3, shape[2] + 2]);
+        var padded = g.Add("Dropout", [g.Pad(g.Cast(x, ElementType.Float32), [0, seed % 3, 1, 1, 0, seed % 2])]);
+        var sliced = g.Slice(padded, [0, 1, 2], [1, -2, 0], [int.MaxValue, int.MinValue, -1], [1, -1 - (seed % 2), 1 + (seed % 3)]);
+        var indices = g.Constant(Tensor.FromLongs("picks", [2, 2], [0, -1, 0, 1 - (seed % 2)]));
+        p.Check(p.Loss(g.Add("Gather", [sliced, indices], NodeAttribute.Int("axis", (seed % 2) - 1 == 0 ? 1 : -3 + (3 * (seed % 4 == 0 ? 1 : 0))))), "x");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Resizing_by_repetition(int seed)
+    {
+        var p = new GradientProblem(seed);
+        var factors = p.Graph.Constant(Tensor.FromFloats("factors", [4], [1, 1, p.Size(3), p.Size(3)]));
+        p.Check(p.Loss(p.Graph.Add("Resize", [p.Input("x", p.Shape(4)), "", factors])), "x");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void Pools(int seed)
+    {
+        foreach (var opType in new[] { "MaxPool", "AveragePool" })
+        {
+            var p = new GradientProblem(seed);
+            long[] kernel = [p.Size(2) + 1, p.Size(2) + 1];
+            NodeAttribute[] attributes =
+            [
+                NodeAttribute.Ints("kernel_shape", kernel), NodeAttribute.Ints("strides", p.Shape(2, 3)),
+                NodeAttribute.Ints("pads", [.. Enumerable.Range(0, 4).Select(_ => p.Size(2) - 1)]),
+                .. opType == "AveragePool" ? [NodeAttribute.Int("count_include_pad", seed % 2)] : new[] { NodeAttribute.Ints("dilations", p.Shape(2, 2)) },
+            ];
+            p.Check(p.Loss(p.Graph.Add(opType, [p.Input("x", [2, p.Size(2), 3 + p.Size(3), 3 + p.Size(3)])], attributes)), "x");
+        }
+    }
+
+    [Fact]
+    public void Every_operator_of_the_supported_networks_has_a_rule()
+    {
+        string[] named =
+        [
+            "Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Erf",
+            "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Split", "Slice", "Pad",
+            "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "Resize", "Round", "Floor", "Neg", "Abs", "Pow",
+            "Sqrt", "Exp", "Log", "Reciprocal", "Min", "Max", "Where", "Expand", "Cast", "Identity", "Dropout",
+        ];
+
+        Assert.Empty(named.Except(Onnx.Gradients.GradientRules.Operators));
+    }
+
     private static long[] Shrunk(GradientProblem p, long[] shape) =>
         [.. shape.Select(d => p.Random.Next(3) == 0 ? 1 : d).Skip(p.Random.Next(3))];
 }

@@ -18,7 +18,11 @@ internal static class LayoutOperators
             "Concat" => Concat(inputs, node.Int("axis", 0)),
             "Slice" => Slice(x, inputs),
             "Gather" => Gather(x, inputs[1]!, node.Int("axis", 0)),
-            "Pad" => Pad(x, inputs[1]!.Longs()),
+            "Pad" => Pad(x, inputs[1]!.Longs(), inputs.ElementAtOrDefault(2)?.Values[0] ?? 0),
+            "Dropout" => x,
+            // Whole factors only, as the gradient rule.
+            "Resize" => DoubleTensor.Build(
+                [.. x.Shape.Zip(inputs[2]!.Values, (d, f) => d * (long)f)], i => x.At([.. i.Select((v, a) => v / (long)inputs[2]!.Values[a])])),
             "ReduceSum" => Reduce(node, inputs, values => values.Sum()),
             "ReduceMean" => Reduce(node, inputs, values => values.Average()),
             "GlobalAveragePool" => Reduce(x, [.. Enumerable.Range(2, x.Rank - 2).Select(i => (long)i)], values => values.Average()),
@@ -129,10 +133,10 @@ internal static class LayoutOperators
         });
     }
 
-    private static DoubleTensor Pad(DoubleTensor x, long[] pads) =>
+    private static DoubleTensor Pad(DoubleTensor x, long[] pads, double filling) =>
         DoubleTensor.Build([.. x.Shape.Select((d, i) => d + pads[i] + pads[i + x.Rank])], i =>
         {
             long[] from = [.. i.Select((v, a) => v - pads[a])];
-            return from.Zip(x.Shape, (v, d) => v >= 0 && v < d).All(inside => inside) ? x.At(from) : 0;
+            return from.Zip(x.Shape, (v, d) => v >= 0 && v < d).All(inside => inside) ? x.At(from) : filling;
         });
 }

@@ -10,6 +10,8 @@ internal static class MatrixOperators
         "MatMul" => MatMul(inputs[0]!, inputs[1]!),
         "Gemm" => Gemm(node, inputs),
         "Conv" => Conv(node, inputs[0]!, inputs[1]!, inputs.ElementAtOrDefault(2)),
+        "MaxPool" => Pool(node, inputs[0]!, values => values.Max(v => v ?? double.NegativeInfinity)),
+        "AveragePool" => Pool(node, inputs[0]!, values => node.Int("count_include_pad", 0) != 0 ? values.Average(v => v ?? 0) : values.Average()!.Value),
         "ConvTranspose" => ConvTranspose(node, inputs[0]!, inputs[1]!),
         "Softmax" or "LogSoftmax" => Softmax(node, inputs[0]!),
         "LayerNormalization" => LayerNormalization(node, inputs),
@@ -56,6 +58,18 @@ internal static class MatrixOperators
             }
             return sum;
         });
+    }
+
+    /// <summary>Null stands for padding; without ceil_mode.</summary>
+    private static DoubleTensor Pool(Node node, DoubleTensor x, Func<IEnumerable<double?>, double> fold)
+    {
+        var g = ConvolutionGeometry.Of(node, [1, 1, .. node.Ints("kernel_shape")!], x.Shape, out var reason) ?? throw new ArgumentException(reason, nameof(node));
+        return DoubleTensor.Build([x.Shape[0], x.Shape[1], .. x.Shape.Skip(2).Select((d, i) => g.OutputSize(i, d))], index => fold(
+            DoubleTensor.Indices([.. g.Kernel]).Select(tap =>
+            {
+                long[] at = [index[0], index[1], .. tap.Select((t, i) => (index[i + 2] * g.Strides[i]) + (t * g.Dilations[i]) - g.PadsBefore[i])];
+                return IsInside(at, x.Shape) ? x.At(at) : (double?)null;
+            })));
     }
 
     private static DoubleTensor ConvTranspose(Node node, DoubleTensor x, DoubleTensor w)
