@@ -65,17 +65,20 @@ public sealed class WholeJobTests
         var first = await StartAsync(cluster);
         await using (var workers = Workers(cluster))
         {
-            var some = new TaskCompletionSource();
+            var (some, stopped) = (new TaskCompletionSource(), new TaskCompletionSource());
             workers.Completing = done =>
             {
                 if (done == 10)
                     some.SetResult();
-                return Task.CompletedTask;
+                // Or the job might be over before it is stopped.
+                return done < 10 ? Task.CompletedTask : stopped.Task;
             };
             workers.Start(1);
             await some.Task;
             await cluster.Members[1].Coordinator.Model(EchoJob.Tenant, s_job).StopAsync("enough", resumable: true, CancellationToken.None);
-            Assert.Equal(JobStatus.Interrupted, (await first.ResultAsync(CancellationToken.None)).Status);
+            var interrupted = await first.ResultAsync(CancellationToken.None);
+            stopped.SetResult();
+            Assert.Equal(JobStatus.Interrupted, interrupted.Status);
         }
 
         await using var others = Workers(cluster).Start(2);
@@ -92,19 +95,21 @@ public sealed class WholeJobTests
     {
         await using var cluster = await SiloCluster.StartAsync(_store, 2, SiloCluster.Calm);
         var model = await StartAsync(cluster);
-        var some = new TaskCompletionSource();
+        var (some, cancelled) = (new TaskCompletionSource(), new TaskCompletionSource());
         await using var workers = Workers(cluster);
         workers.Completing = done =>
         {
             if (done == 5)
                 some.SetResult();
-            return Task.CompletedTask;
+            // Those under way tell their ends afterwards; or the job might be over before.
+            return done < 5 ? Task.CompletedTask : cancelled.Task;
         };
         workers.Start(3);
         await some.Task;
 
         await model.StopAsync("not wanted any more", resumable: false, CancellationToken.None);
         var committed = await _store.NamesAsync("local/commits/");
+        cancelled.SetResult();
         var result = await model.ResultAsync(CancellationToken.None);
         await workers.StopAsync();
 
