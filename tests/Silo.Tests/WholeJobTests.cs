@@ -81,8 +81,8 @@ public sealed class WholeJobTests
             Assert.Equal(JobStatus.Interrupted, interrupted.Status);
         }
 
-        await using var others = Workers(cluster).Start(2);
         var again = await Task.WhenAll(cluster.Members.Select(m => m.Coordinator.Model(EchoJob.Tenant, s_job).StartAsync(Start, CancellationToken.None)));
+        await using var others = Workers(cluster).Start(2);
         var result = await first.ResultAsync(CancellationToken.None);
 
         Assert.Equal(again[0], again[1]);
