@@ -40,6 +40,12 @@ if (args is ["kept-rows", .. var kept])
     return;
 }
 
+if (args is ["step-speed", .. var speed])
+{
+    StepSpeed.Run(speed);
+    return;
+}
+
 if (args is ["reconstruct", .. var network])
 {
     await ReconstructedNetwork.RunAsync(network);

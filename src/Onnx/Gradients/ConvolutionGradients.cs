@@ -13,7 +13,7 @@ internal static class ConvolutionGradients
         var geometry = ConvolutionGeometry.Of(node, w, x, out var reason) ?? throw new OnnxException($"node '{node.Name}'", reason);
         var group = node.Int("group", 1);
         c.FlowWhole(node, 0, () => OfInput(c, node.Inputs[1], dy, geometry, group, (x, w, y)));
-        c.FlowWhole(node, 1, () => OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y)));
+        c.FlowWhole(node, 1, () => (group == 1 ? OfWholeWeight(c, node.Inputs[0], dy, geometry, (x, w, y)) : OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y))));
         c.FlowWhole(node, 2, () => c.Builder.Reduce("ReduceSum", dy, false, [0, .. Enumerable.Range(2, x.Count - 2).Select(i => (long)i)]));
     }
 
@@ -66,6 +66,36 @@ internal static class ConvolutionGradients
                 "Gather", [value, c.Builder.Vector([.. Enumerable.Range(0, (int)positions).Select(i => positions - 1 - i)])], NodeAttribute.Int("axis", 3));
         return c.Reshape(value, [group * inputs, outputs, .. w.Skip(2)]);
     }
+
+    /// <summary>
+    /// The windows of the input side by side, one slice for each position of the kernel, times the gradient: one product an image, all of them long ones.
+    /// As a convolution with exchanged roles its products would be as narrow as the kernel.
+    /// </summary>
+    private static string OfWholeWeight(
+        GradientContext c, string input, string dy, ConvolutionGeometry g, (IReadOnlyList<long> X, IReadOnlyList<long> W, IReadOnlyList<long> Y) shape)
+    {
+        var (batch, outputs, inputs) = (shape.X[0], shape.W[0], shape.W[1]);
+        var positions = g.Kernel.Aggregate(1L, (a, b) => a * b);
+        var length = shape.Y.Skip(2).Aggregate(1L, (a, b) => a * b);
+        var padded = g.PadsBefore.Concat(g.PadsAfter).All(p => p == 0) ? input : c.Builder.Pad(input, [0, 0, .. g.PadsBefore, 0, 0, .. g.PadsAfter]);
+        string[] windows = [.. Positions(g.Kernel).Select(position => Window(c, padded, position, g, shape.Y))];
+        var columns = c.Reshape(windows.Length == 1 ? windows[0] : c.Builder.Concat(1, windows), [batch, positions * inputs, length]);
+        var products = c.Builder.MatMul(c.Reshape(dy, [batch, outputs, length]), c.Builder.Transpose(columns, 0, 2, 1));
+        var sum = c.Reshape(c.Builder.Reduce("ReduceSum", products, false, 0), [outputs, positions, inputs]);
+        return c.Reshape(c.Builder.Transpose(sum, 0, 2, 1), shape.W);
+    }
+
+    /// <summary>What the kernel's weight at a position sees: an element for each of the output.</summary>
+    private static string Window(GradientContext c, string padded, long[] position, ConvolutionGeometry g, IReadOnlyList<long> y)
+    {
+        var axes = Enumerable.Range(0, position.Length).ToArray();
+        long[] starts = [.. axes.Select(i => position[i] * g.Dilations[i])];
+        long[] ends = [.. axes.Select(i => starts[i] + ((y[i + 2] - 1) * g.Strides[i]) + 1)];
+        return c.Builder.Slice(padded, [.. axes.Select(i => i + 2L)], starts, ends, [.. g.Strides]);
+    }
+
+    private static IEnumerable<long[]> Positions(IReadOnlyList<long> kernel) =>
+        kernel.Aggregate<long, IEnumerable<long[]>>([[]], (before, size) => before.SelectMany(b => Enumerable.Range(0, (int)size).Select(i => (long[])[.. b, i])));
 
     /// <summary>A convolution of the input with the gradient, channels as batch and batch as channels; strides and dilations change roles.</summary>
     private static string OfWeight(
