@@ -16,6 +16,12 @@ internal static class RecipeKeys
     public static readonly string[] Layer = ["match", "skip", "bits", "sparsity", "rows"];
     public static readonly string[] Output = ["folder"];
 
+    private static readonly string[] s_reconstruction =
+    [
+        "method", "bits", "grid", "scheme", "granularity", "iterations", "batch", "rate", "lambda", "beta", "warmup", "inputs", "loss",
+        "activation_bits", "activations", "activation_iterations", "activation_rate", "drop", "damping",
+    ];
+
     /// <summary>Keys of each method, <c>method</c> itself included.</summary>
     public static readonly IReadOnlyDictionary<string, string[]> Methods = new Dictionary<string, string[]>
     {
@@ -24,16 +30,11 @@ internal static class RecipeKeys
         ["block"] = ["method", "size", "sparsity", "select", "trace", "damping"],
         ["obq"] = ["method", "bits", "grid", "scheme", "damping"],
         ["rtn"] = ["method", "bits", "grid", "scheme", "damping"],
+        ["adaround"] = s_reconstruction,
+        ["brecq"] = s_reconstruction,
     };
 
-    public static readonly string[] MethodsLater = ["quantize", "adaround", "brecq"];
-
-    /// <summary>Keys of the methods that reconstruct.</summary>
-    public static readonly string[] Reconstruction =
-    [
-        "method", "bits", "grid", "scheme", "granularity", "iterations", "batch", "rate", "lambda", "beta", "warmup", "inputs", "loss",
-        "activation_bits", "activations", "activation_iterations", "activation_rate", "drop", "damping",
-    ];
+    public static readonly string[] MethodsLater = ["quantize"];
 
     public static readonly string[] Metrics = ["top1", "top5", "nll", "cosine", "mse"];
     public static readonly string[] Selections = ["heap", "sort", "exact"];
@@ -47,6 +48,5 @@ internal static class RecipeKeys
     public static readonly string[] Losses = ["mse", "fisher"];
     public static readonly string[] ActivationTunings = ["two-phase", "joint"];
     public static readonly string[] Corrections = ["bias", "mean_variance"];
-    public static readonly string[] FirstLastBits = ["same"];
-    public static readonly string[] FirstLastBitsLater = ["8"];
+    public static readonly string[] FirstLastBits = ["same", "8"];
 }

@@ -65,7 +65,7 @@ public static class RecipeReader
             Data = ReadData(root.Child("data", RecipeKeys.Data)),
             Compress = CompressReader.Read(root, errors),
             Layers = LayerRuleReader.Read(root, errors),
-            FirstLastBits = root.Choice("first_last_bits", RecipeKeys.FirstLastBits, [.. RecipeKeys.FirstLastBitsLater]) switch
+            FirstLastBits = root.Choice("first_last_bits", RecipeKeys.FirstLastBits) switch
             {
                 "same" => FirstLastBits.Same,
                 "8" => FirstLastBits.Eight,

@@ -120,7 +120,6 @@ public sealed class RecipeReaderTests
     [Theory]
     [InlineData("version: 2")]
     [InlineData("budget: {time: 2h}")]
-    [InlineData("first_last_bits: 8")]
     public void What_only_a_newer_version_can_do_is_named_as_such(string line)
     {
         var thrown = Assert.Throws<InputException>(() => RecipeReader.Read(Smallest + "\n" + line));
@@ -132,8 +131,6 @@ public sealed class RecipeReaderTests
 
     [Theory]
     [InlineData("{method: quantize, weights: {bits: 8, scheme: symmetric}}")]
-    [InlineData("{method: adaround, bits: 4, iterations: 20000}")]
-    [InlineData("{method: brecq, bits: 4, granularity: block}")]
     public void Steps_of_a_newer_version_are_named_as_such(string step)
     {
         var thrown = Assert.Throws<InputException>(() => RecipeReader.Read(Smallest.Replace("{method: obq, bits: 4}", step)));

@@ -49,6 +49,10 @@ public sealed class RecipeSchemaTests : IDisposable
         Assert.Equal(RecipeKeys.Grids, Words(definitions.GetProperty("grid")));
         Assert.Equal(RecipeKeys.Schemes, Words(definitions.GetProperty("scheme")));
         Assert.Equal(RecipeKeys.Corrections, Words(Schema.GetProperty("properties").GetProperty("correct").GetProperty("items")));
+        Assert.Equal(RecipeKeys.Granularities, Words(definitions.GetProperty("granularity")));
+        Assert.Equal(RecipeKeys.Inputs, Words(definitions.GetProperty("inputs")));
+        Assert.Equal(RecipeKeys.Losses, Words(definitions.GetProperty("loss")));
+        Assert.Equal(RecipeKeys.ActivationTunings, Words(definitions.GetProperty("activations")));
         Assert.Equal(RecipeKeys.Zeros, Words(Schema.GetProperty("properties").GetProperty("zeros")));
         Assert.Equal(RecipeKeys.BatchNorms, Words(Schema.GetProperty("properties").GetProperty("batch_norm")));
         Assert.Equal(RecipeKeys.FirstLastBits, Words(Schema.GetProperty("properties").GetProperty("first_last_bits")));
@@ -63,6 +67,7 @@ public sealed class RecipeSchemaTests : IDisposable
         Assert.Equal(CompressStep.DefaultDamping, definitions.GetProperty("damping").GetProperty("default").GetDouble());
         Assert.Equal(Recipe.CurrentVersion, Schema.GetProperty("properties").GetProperty("version").GetProperty("const").GetInt32());
         Assert.Equal(RecipeLimits.PatternLength, LayerItem.GetProperty("properties").GetProperty("match").GetProperty("maxLength").GetInt32());
+        Assert.Equal(RecipeLimits.Iterations, definitions.GetProperty("iterations").GetProperty("maximum").GetInt32());
         var block = Steps.Single(step => step.GetProperty("properties").TryGetProperty("size", out _));
         Assert.Equal(RecipeLimits.GroupSize, block.GetProperty("properties").GetProperty("size").GetProperty("maximum").GetInt32());
     }
