@@ -32,13 +32,19 @@ public static class ModelOutlines
             Inputs = inputs,
             Outputs = outputs,
             Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name))],
-            Blocks = [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)]))],
+            Blocks = Outline(prepared, partition),
             Unsupported = [.. partition.Unsupported.Select(left => new UnsupportedNode(left.Node.Name, left.Node.OpType, left.Reason))],
             Norms = ChannelSites.Norms(prepared, partition.Shapes),
             LayerOutputs = ChannelSites.LayerOutputs(prepared, partition),
             Parameters = parameters,
             Macs = partition.Layers.Sum(layer => Math.Max(layer.Macs, 0)),
         };
+    }
+
+    private static BlockOutline[] Outline(OnnxModel model, ModelPartition partition)
+    {
+        var obstacles = BlockObstacles.Of(model, partition);
+        return [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)], obstacles.GetValueOrDefault(block.Name)))];
     }
 
     private static TensorOutline Outline(GraphValue value) =>

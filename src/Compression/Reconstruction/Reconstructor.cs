@@ -14,7 +14,9 @@ namespace Orchestrator.Compression.Reconstruction;
 public static class Reconstructor
 {
     private const int StepsPerPoint = 20;
-    private const int StepsPerState = 200;
+    private const int States = 20;
+    private const int FewestStepsPerState = 250;
+    private const int MostStepsPerState = 1_000;
 
     /// <param name="from">A state to go on from, left by a run of the same problem; null begins.</param>
     /// <param name="leave">Gets a state every few hundred steps.</param>
@@ -72,6 +74,7 @@ public static class Reconstructor
         var (parameters, schedule) = (problem.Parameters, RoundingSchedule.Of(problem.Parameters));
         using var options = new RunOptions(cancellationToken);
         var minibatch = new int[parameters.Batch];
+        var stepsPerState = Math.Clamp(parameters.Iterations / States, FewestStepsPerState, MostStepsPerState);
         for (var step = done + 1; step <= parameters.Iterations; step++)
         {
             StepDraws.Minibatch(problem.Seed, step, source.Samples, minibatch);
@@ -86,7 +89,7 @@ public static class Reconstructor
                 return explosion;
             if (step % StepsPerPoint == 0)
                 progress(step / (double)parameters.Iterations);
-            if (step % StepsPerState == 0 && step < parameters.Iterations)
+            if (step % stepsPerState == 0 && step < parameters.Iterations)
             {
                 var (curve, openLoss, openPenalty, openSteps) = watch.Snapshot;
                 leave(new ReconstructionState(step, runner.State(), curve, openLoss, openPenalty, openSteps));

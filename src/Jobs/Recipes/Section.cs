@@ -43,6 +43,9 @@ internal sealed class Section
 
     public void Fault(string key, string message) => _errors.Add(LineOf(key), PathOf(key), message);
 
+    /// <summary>A fault for what a later version can do.</summary>
+    public void NotYet(string key, string what) => _errors.AddNotYet(LineOf(key), PathOf(key), what);
+
     public void Require(params ReadOnlySpan<string> keys)
     {
         foreach (var key in keys)
@@ -82,7 +85,7 @@ internal sealed class Section
         if (words.Contains(text))
             return text;
         if (later.Contains(text))
-            _errors.AddNotYet(LineOf(key), PathOf(key), $"'{text}' (valid here: {string.Join(", ", words)})");
+            NotYet(key, $"'{text}' (valid here: {string.Join(", ", words)})");
         else
             Fault(key, $"unknown value '{text}'; {Spelling.Hint(text, words)}");
         return null;

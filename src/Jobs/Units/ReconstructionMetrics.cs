@@ -35,7 +35,7 @@ public sealed record ReconstructionMetrics
 public readonly record struct CurvePoint(int Iteration, double Loss, double Penalty);
 
 /// <param name="Index">Of the layer in the plan.</param>
-/// <param name="Method">What its weights come from: the recipe's method, <c>rtn</c> or <c>obq</c>; null where they were not tuned.</param>
+/// <param name="Method">What its weights come from: <c>adaround</c> for a layer by itself, <c>brecq</c> for layers together, <c>rtn</c> or <c>obq</c>; null where they were not tuned.</param>
 /// <param name="Flipped">Share of the weights whose code is not the nearest.</param>
 /// <param name="Converged">Share of the roundings that were decided when the tuning ended.</param>
 public sealed record ReconstructedLayerMetrics(int Index, string? Method, long Weights, long ZeroWeights, double? Flipped, double? Converged);

@@ -65,7 +65,7 @@ public sealed class ReconstructorTests : IDisposable
     public void Going_on_from_a_state_gives_the_same_as_never_having_stopped()
     {
         var samples = Correlated(64, 8, 1);
-        var problem = Problem(Random(32, 5), 4, 8, bits: 2, iterations: 500, batch: 32);
+        var problem = Problem(Random(32, 5), 4, 8, bits: 2, iterations: 600, batch: 32);
         var states = new List<byte[]>();
         var whole = Run(problem, samples, leave: state => states.Add(state.ToBytes()));
         Assert.Equal(2, states.Count);

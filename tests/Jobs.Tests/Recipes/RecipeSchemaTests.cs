@@ -52,7 +52,6 @@ public sealed class RecipeSchemaTests : IDisposable
         Assert.Equal(RecipeKeys.Granularities, Words(definitions.GetProperty("granularity")));
         Assert.Equal(RecipeKeys.Inputs, Words(definitions.GetProperty("inputs")));
         Assert.Equal(RecipeKeys.Losses, Words(definitions.GetProperty("loss")));
-        Assert.Equal(RecipeKeys.ActivationTunings, Words(definitions.GetProperty("activations")));
         Assert.Equal(RecipeKeys.Zeros, Words(Schema.GetProperty("properties").GetProperty("zeros")));
         Assert.Equal(RecipeKeys.BatchNorms, Words(Schema.GetProperty("properties").GetProperty("batch_norm")));
         Assert.Equal(RecipeKeys.FirstLastBits, Words(Schema.GetProperty("properties").GetProperty("first_last_bits")));

@@ -11,6 +11,7 @@ namespace Orchestrator.Worker.Units;
 public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProvider time) : IUnitRunner, IReclaimable, IDisposable
 {
     private readonly PreparedModels _models = new();
+    private readonly ReconstructUnits _reconstruction = new(new GroupTuner(runtime), new ObqFallback(runtime));
 
     public async Task<UnitMetrics> RunAsync(WorkUnit unit, IUnitContext context, CancellationToken cancellationToken)
     {
@@ -40,6 +41,8 @@ public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProv
             MomentsSpec spec => CorrectionUnits.MomentsAsync(spec, inputs, context, _models, runtime),
             CorrectionSpec spec => CorrectionUnits.CorrectAsync(spec, inputs, context),
             CompareSpec spec => ModelUnits.CompareAsync(spec, inputs, _models, runtime),
+            CaptureSpec spec => _reconstruction.CaptureAsync(spec, inputs, context, _models),
+            ReconstructSpec spec => _reconstruction.TuneAsync(spec, unit.Key, inputs, context, _models, width),
             _ => throw new NotSupportedException($"This worker knows no unit of type {unit.Spec.GetType().Name}."),
         };
     }

@@ -1,0 +1,68 @@
+using Orchestrator.Compression.Evaluation;
+using Orchestrator.Compression.Models;
+using Orchestrator.Compression.Reconstruction;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Partition;
+
+namespace Orchestrator.Worker.Units;
+
+/// <summary>Reconstruction of weights, one group at a time. Activations stay in float.</summary>
+internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
+{
+    public Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
+    {
+        var spec = request.Spec;
+        Check(spec.Loss, spec.Activations);
+        return ActivationCapture.RunAsync(
+            runtime, request.Model, request.Quantized, BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group), request.Data, spec.Preprocess,
+            new SampleWindow(spec.First, spec.Count, spec.Batch), write, progress, cancellationToken);
+    }
+
+    public TunedGroup Tune(TuningRequest request, ReadOnlyMemory<byte>? from, Action<ReadOnlyMemory<byte>> leave, Action<double> progress, CancellationToken cancellationToken)
+    {
+        var spec = request.Spec;
+        Check(spec.Parameters.Loss, spec.Activations);
+        var partition = ModelPartition.Of(request.Model);
+        LayerToRound[] layers = [.. spec.Group.Layers.Select(member => ToRound(member, partition, request.Weights[member.Layer.Index]))];
+        var problem = new ReconstructionProblem(request.Model, layers, spec.Parameters, request.Seed, request.RateFactor, spec.Batch);
+        var result = Reconstructor.Run(
+            runtime, problem, new ShardedActivations(request.Shards), from is { } state ? ReconstructionState.Open(state) : null,
+            left => leave(left.ToBytes()), progress, cancellationToken);
+        var method = result.Reason is not null ? "rtn" : layers.Length == 1 ? "adaround" : "brecq";
+        var tuned = spec.Group.Layers.Zip(result.Layers).ToDictionary(pair => pair.First.Layer.Index, pair => ToTuned(pair.Second, method));
+        return new TunedGroup(result.Explosion, result.Reason, result.NearestLoss, result.Loss, spec.Parameters.Iterations, result.Curve, tuned, null);
+    }
+
+    public double LossOf(TuningRequest request, IReadOnlyDictionary<int, float[]> weights, CancellationToken cancellationToken)
+    {
+        var model = request.Model.Clone();
+        var partition = ModelPartition.Of(model);
+        foreach (var (layer, _, _, _) in request.Spec.Group.Layers)
+            LayerMatrix.Write(Find(partition, layer.Name), weights[layer.Index]);
+        return GroupLoss.Of(
+            runtime, model, partition, BoundaryOf(model, partition, request.Spec.Group), new ShardedActivations(request.Shards), request.Spec.Batch, cancellationToken);
+    }
+
+    private static GroupBoundary BoundaryOf(OnnxModel model, ModelPartition partition, GroupSpec group) =>
+        GroupBoundary.Of(model, partition, [.. group.Layers.Select(l => l.Layer.Name)]);
+
+    private static LayerToRound ToRound(GroupLayer member, ModelPartition partition, float[] weights)
+    {
+        var layer = Find(partition, member.Layer.Name);
+        return new LayerToRound(layer.Name, weights, layer.Rows, layer.Columns, member.Bits, member.StartsPruned);
+    }
+
+    private static TunedLayer ToTuned(RoundedLayer layer, string method) =>
+        new(layer.Codes, [.. layer.Grids.Select(g => g.Scale)], [.. layer.Grids.Select(g => g.Zero)], layer.Flipped, layer.Converged) { Method = method };
+
+    private static Layer Find(ModelPartition partition, string name) =>
+        partition.Find(name) ?? throw new InvalidOperationException($"The model has no layer '{name}'.");
+
+    private static void Check(ReconstructionLoss loss, ActivationSpec? activations)
+    {
+        if (loss != ReconstructionLoss.Mse || activations is not null)
+            throw new NotSupportedException("This worker reconstructs weights by the squared error, with activations in float.");
+    }
+}
