@@ -98,7 +98,7 @@ public sealed class DataFile : IDisposable
         {
             _stream.Position = 0;
             NpyHeader.Read(_stream, subject);
-            return new OpenStream(_stream, subject);
+            return new OpenStream(_stream, subject, _stream.Position);
         }
 
         var stream = new OpenStream(_archive.GetEntry(array + Extension)!.Open(), subject);
@@ -207,7 +207,8 @@ public sealed class DataFile : IDisposable
     }
 
     /// <summary>Turns what a decompressor throws into an error of the input, and counts.</summary>
-    private sealed class OpenStream(Stream inner, string subject) : Stream
+    /// <param name="start">Where it begins in a stream that others read, too; null in one of its own.</param>
+    private sealed class OpenStream(Stream inner, string subject, long? start = null) : Stream
     {
         public long Done { get; private set; }
 
@@ -229,6 +230,8 @@ public sealed class DataFile : IDisposable
         {
             try
             {
+                if (start is { } first)
+                    inner.Position = first + Done;
                 var count = inner.Read(buffer);
                 Done += count;
                 return count;
@@ -253,8 +256,8 @@ public sealed class DataFile : IDisposable
 
         protected override void Dispose(bool disposing)
         {
-            // A lone .npy file's stream belongs to the file and is opened again by its position.
-            if (disposing && inner is not (FileStream or MemoryStream))
+            // A lone .npy file's stream belongs to the file.
+            if (disposing && start is null)
                 inner.Dispose();
             base.Dispose(disposing);
         }

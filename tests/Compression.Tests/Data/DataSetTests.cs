@@ -40,6 +40,17 @@ public sealed class DataSetTests
     }
 
     [Fact]
+    public void Two_read_a_lone_array_side_by_side_and_each_gets_all_of_it()
+    {
+        using var file = Lone(NumPy.Npy(s_pixels, 5, 2, 1, 2));
+        var data = DataSet.Match(file, [s_image], new Preprocess());
+        var pairs = data.Batches(0, 5, 2).Zip(data.Batches(0, 5, 2), (a, b) => (a.Values[0].AsSpan<float>().ToArray(), b.Values[0].AsSpan<float>().ToArray())).ToArray();
+
+        Assert.Equal(s_pixels.Select(pixel => (float)pixel), pairs.SelectMany(pair => pair.Item1));
+        Assert.Equal(s_pixels.Select(pixel => (float)pixel), pairs.SelectMany(pair => pair.Item2));
+    }
+
+    [Fact]
     public void Preprocessing_is_by_channel()
     {
         using var file = Lone(NumPy.Npy(s_pixels, 5, 2, 1, 2));

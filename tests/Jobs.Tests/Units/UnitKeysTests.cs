@@ -19,6 +19,14 @@ public sealed class UnitKeysTests
 
     private static readonly CompressStepSpec s_obq = new() { Method = "obq", Damping = 1e-4, Bits = 4, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric };
 
+    private static readonly GroupSpec s_group = new("block", [new GroupLayer(new LayerRef("/conv", 3), 2, StartsPruned: false, IsGiven: true)]);
+
+    private static readonly ReconstructionParameters s_reconstruction = new()
+    {
+        Iterations = 20_000, Batch = 32, Rate = 1e-3, Seed = 0, Loss = ReconstructionLoss.Mse, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric, Damping = 1e-4,
+        Lambda = 0.01, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
+    };
+
     private static readonly SiteRef s_site = new("/norm", ChannelAxis.Second, 64);
 
     private static readonly RowsSpec s_rows = new(s_shape, s_obq, RowsPhase.Solve, 0, 64, StartsPruned: true);
@@ -53,6 +61,8 @@ public sealed class UnitKeysTests
         { "c908f56f360f85bc5b66ef59ecf3a7006350f773c1ffbfc625bd9077bb5115da", UnitKind.Statistics, new CorrectionSpec(Correction.Bias, [s_site], [s_site]) },
         { "bc0d2711a361fa5f7a525f2f8b6049689e72c2bf3994434e59e1819f07de6f13", UnitKind.Assemble, new AssembleSpec([], BatchNormMode.Keep) { Applied = [new AppliedCorrection(Correction.BatchNorm, [s_site])], FoldsAfter = true } },
         { "a00380a3dd9f11f8466082ca18291006a36ff62d20b5e3b189498d047bec636a", UnitKind.Evaluate, new CompareSpec([new LayerRef("/conv", 3)], 0, 64, 64, BatchNormMode.Fold, new Preprocess()) },
+        { "27b3a122db30cd3a154924bb1a3f38a834faffbff3c37d700bf5cfdd0e8c6f24", UnitKind.Statistics, new CaptureSpec(s_group, [new LayerRef("/stem", 0)], 256, 256, 64, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) },
+        { "420f7db976c0ef04e416c238c8b34997460a0cd8aec461a03c3eb3287aac83ed", UnitKind.Reconstruct, new ReconstructSpec(s_group, ReconstructionPhase.Weights, s_reconstruction, 1_024, 64, BatchNormMode.Fold, new Preprocess()) },
     };
 
     [Theory]

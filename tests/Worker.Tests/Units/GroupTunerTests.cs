@@ -1,0 +1,101 @@
+using Orchestrator.Compression.Models;
+using Orchestrator.Jobs.Recipes;
+using Orchestrator.Jobs.Units;
+using Orchestrator.Numerics;
+using Orchestrator.OnnxRuntime;
+using Orchestrator.Worker.Units;
+
+namespace Orchestrator.Worker.Tests.Units;
+
+/// <summary>Capture and tuning as a worker runs them, on a model of one layer.</summary>
+public sealed class GroupTunerTests : IDisposable
+{
+    private const int Bits = 2;
+
+    /// <summary>More than two strides between states, so that there are two states.</summary>
+    private const int Iterations = 600;
+
+    /// <summary>Float32 products of a scale and a whole number below 4.</summary>
+    private const float GridTolerance = 1e-6f;
+
+    private static readonly GroupSpec s_group = new("g", [new GroupLayer(new LayerRef(TinyGemm.Layer, 0), Bits, StartsPruned: false, IsGiven: false)]);
+
+    private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
+    private readonly UnitRunner _runner;
+    private readonly MemoryUnitContext _context = new();
+    private readonly UnitInput _model;
+    private readonly UnitInput _data;
+
+    public GroupTunerTests()
+    {
+        _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
+        _model = _context.Add(Roles.Model, TinyGemm.Model());
+        _data = _context.Add(Roles.Data, TinyGemm.Npy());
+    }
+
+    public void Dispose()
+    {
+        _context.Dispose();
+        _runner.Dispose();
+        _environment.Dispose();
+    }
+
+    [Fact]
+    public async Task Codes_lose_no_more_than_the_nearest_ones_and_give_the_weights_on_their_grid()
+    {
+        var tuned = (await TuneAsync()).Reconstruction!;
+
+        Assert.InRange(tuned.Loss, 0, tuned.NearestLoss);
+        Assert.True(tuned.NearestLoss > 0);
+        Assert.Equal(tuned.Reason is null ? "adaround" : "rtn", Assert.Single(tuned.Layers).Method);
+        Assert.NotEmpty(tuned.Curve);
+        var (codes, scales, zeros) = (_context.Values<int>("codes/0"), _context.Values<float>("scales/0"), _context.Values<int>("zeros/0"));
+        Assert.All(codes, code => Assert.InRange(code, 0, (1 << Bits) - 1));
+        var values = codes.Select((code, i) => scales[i / TinyGemm.Columns] * (code - zeros[i / TinyGemm.Columns]));
+        Assert.All(values.Zip(_context.Values<float>("weights/0")), pair => Assert.Equal(pair.First, pair.Second, GridTolerance));
+    }
+
+    [Fact]
+    public async Task A_tuning_that_broke_off_goes_on_from_its_state_to_the_same_codes()
+    {
+        await TuneAsync();
+        var (codes, states) = (_context.Bytes("codes/0"), _context.States.ToDictionary());
+        Assert.Equal([1, 2], states.Keys);
+        _context.States.Remove(2);
+
+        var again = await TuneAsync();
+
+        Assert.Equal(1, again.Reconstruction!.ResumedFrom);
+        Assert.Equal(codes, _context.Bytes("codes/0"));
+        Assert.Equal(states, _context.States.ToDictionary());
+    }
+
+    [Fact]
+    public async Task What_cannot_be_tuned_yet_is_refused()
+    {
+        var spec = new CaptureSpec(s_group, [], 0, TinyGemm.Samples, 8, ReconstructionLoss.Fisher, BatchNormMode.Fold, new Preprocess());
+
+        await Assert.ThrowsAsync<NotSupportedException>(() => RunAsync(spec, UnitKind.Statistics, _model, _data));
+    }
+
+    private async Task<UnitMetrics> TuneAsync()
+    {
+        var shards = new List<UnitInput>();
+        foreach (var (first, count) in ((int, int)[])[(0, 10), (10, 6)])
+        {
+            await RunAsync(new CaptureSpec(s_group, [], first, count, 4, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()), UnitKind.Statistics, _model, _data);
+            shards.Add(_context.Add(Roles.Activations, _context.Bytes(Roles.Activations), $"shard-{first}"));
+        }
+
+        var parameters = new ReconstructionParameters
+        {
+            Iterations = Iterations, Batch = 8, Rate = 1e-2, Seed = 0, Loss = ReconstructionLoss.Mse, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric, Damping = 1e-4,
+            Lambda = 0.01, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
+        };
+        var spec = new ReconstructSpec(s_group, ReconstructionPhase.Weights, parameters, TinyGemm.Samples, 8, BatchNormMode.Fold, new Preprocess());
+        return await RunAsync(spec, UnitKind.Reconstruct, [_model, _data, .. shards]);
+    }
+
+    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _runner.RunAsync(
+        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _context, CancellationToken.None);
+}
