@@ -18,6 +18,9 @@ internal sealed record ReconstructionGraph(TrainingStep Step, IReadOnlyList<Grou
     public const string Beta = "beta";
     public const string PenaltyWeight = "penalty_weight";
 
+    /// <summary>As AdaRound has it (algorithms.md 2.2).</summary>
+    public static AdamSettings Adam { get; } = new();
+
     /// <param name="model">In float, prepared; not changed.</param>
     /// <param name="layers">By name: what their weights are rounded from.</param>
     /// <param name="batch">Samples of a step.</param>
@@ -53,7 +56,7 @@ internal sealed record ReconstructionGraph(TrainingStep Step, IReadOnlyList<Grou
         var total = builder.Binary("Add", loss, builder.Binary("Mul", weight, penalty));
         builder.Output(loss);
         builder.Output(penalty);
-        return new ReconstructionGraph(TrainingStep.Build(builder, total, rounded, new AdamSettings()), group.Inputs, [.. rounded.Select(t => t.Name)], loss, penalty);
+        return new ReconstructionGraph(TrainingStep.Build(builder, total, rounded, Adam), group.Inputs, [.. rounded.Select(t => t.Name)], loss, penalty);
     }
 
     /// <summary>The layer's weight as the graph reads it, and the penalty on its undecided roundings.</summary>

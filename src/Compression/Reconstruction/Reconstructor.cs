@@ -80,7 +80,7 @@ public static class Reconstructor
             StepDraws.Minibatch(problem.Seed, step, source.Samples, minibatch);
             foreach (var input in graph.Inputs)
                 Fill(source, input, minibatch, runner.Input(input));
-            var (first, second) = RoundingSchedule.Corrections(step);
+            var (first, second) = ReconstructionGraph.Adam.Corrections(step);
             var weight = schedule.PenaltyWeight(step);
             var (loss, penalty) = runner.Run(
                 options, (ReconstructionGraph.Rate, parameters.Rate * problem.RateFactor), (ReconstructionGraph.Beta, schedule.Beta(step)),

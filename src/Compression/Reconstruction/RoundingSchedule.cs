@@ -9,9 +9,6 @@ namespace Orchestrator.Compression.Reconstruction;
 /// <param name="Lambda">Weight of the penalty.</param>
 internal sealed record RoundingSchedule(int Iterations, double Warmup, double FirstBeta, double LastBeta, double Lambda)
 {
-    private const double FirstMoment = 0.9;
-    private const double SecondMoment = 0.999;
-
     /// <exception cref="ArgumentException">The parameters are those of a phase that tunes no weights.</exception>
     public static RoundingSchedule Of(ReconstructionParameters parameters) => parameters is { Warmup: { } warmup, FirstBeta: { } first, LastBeta: { } last, Lambda: { } lambda }
         ? new(parameters.Iterations, warmup, first, last, lambda)
@@ -32,7 +29,4 @@ internal sealed record RoundingSchedule(int Iterations, double Warmup, double Fi
 
     /// <summary>From the full rate at the first step to 0 after the last one, along half a cosine.</summary>
     public static double CosineRate(double rate, int step, int iterations) => rate * (1 + Math.Cos(Math.PI * (step - 1) / iterations)) / 2;
-
-    /// <summary>What Adam's moments are divided by at a step: 1 − 0.9^step and 1 − 0.999^step.</summary>
-    public static (double First, double Second) Corrections(int step) => (1 - Math.Pow(FirstMoment, step), 1 - Math.Pow(SecondMoment, step));
 }

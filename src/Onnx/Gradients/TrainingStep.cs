@@ -6,7 +6,12 @@ namespace Orchestrator.Onnx.Gradients;
 public sealed record Trainable(string Name, IReadOnlyList<long> Shape, string Rate);
 
 /// <summary>Decay of Adam's first and second moments and the number added to the root of the second.</summary>
-public sealed record AdamSettings(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f);
+public sealed record AdamSettings(double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8)
+{
+    /// <summary>What a step takes as <see cref="TrainingStep.Correction1"/> and <see cref="TrainingStep.Correction2"/>.</summary>
+    /// <param name="step">Counted from 1.</param>
+    public (double First, double Second) Corrections(int step) => (1 - Math.Pow(Beta1, step), 1 - Math.Pow(Beta2, step));
+}
 
 /// <summary>
 /// A graph that runs one step: forward, gradients and Adam's update (Kingma and Ba, algorithm 1). A value N and its moments are the inputs N, N.m
@@ -63,14 +68,14 @@ public sealed record TrainingStep(OnnxModel Model, string Loss, IReadOnlyList<Tr
 
     private sealed class Constants(GraphBuilder b, AdamSettings adam)
     {
-        public string Beta1 { get; } = b.Scalar(adam.Beta1);
+        public string Beta1 { get; } = b.Scalar((float)adam.Beta1);
 
-        public string Rest1 { get; } = b.Scalar((float)(1 - (double)adam.Beta1));
+        public string Rest1 { get; } = b.Scalar((float)(1 - adam.Beta1));
 
-        public string Beta2 { get; } = b.Scalar(adam.Beta2);
+        public string Beta2 { get; } = b.Scalar((float)adam.Beta2);
 
-        public string Rest2 { get; } = b.Scalar((float)(1 - (double)adam.Beta2));
+        public string Rest2 { get; } = b.Scalar((float)(1 - adam.Beta2));
 
-        public string Epsilon { get; } = b.Scalar(adam.Epsilon);
+        public string Epsilon { get; } = b.Scalar((float)adam.Epsilon);
     }
 }

@@ -47,7 +47,7 @@ public sealed class RoundingScheduleTests
     [Fact]
     public void Adam_corrects_its_moments()
     {
-        var (first, second) = RoundingSchedule.Corrections(2);
+        var (first, second) = ReconstructionGraph.Adam.Corrections(2);
         Assert.InRange(first, 0.19 - Tolerance, 0.19 + Tolerance);
         Assert.InRange(second, 0.001999 - Tolerance, 0.001999 + Tolerance);
     }
