@@ -17,12 +17,14 @@ public sealed class LeaseTests
         var clock = new ManualClock();
         var options = WorkerOptions.Create("worker", SampleJobs.Profile, slots: 1);
         var scheduler = new OneLease(s_lease) { IsDeaf = true };
-        var stoppedAt = new TaskCompletionSource<DateTimeOffset>();
+        var stoppedAt = new TaskCompletionSource<DateTimeOffset>(TaskCreationOptions.RunContinuationsAsynchronously);
         var runner = new EchoRunner(async (_, token) =>
         {
-            scheduler.Running.SetResult();
+            // Not a second registration, whose cancellation would come first and might take this one away.
             await using var stop = token.Register(() => stoppedAt.SetResult(clock.GetUtcNow()));
-            await new TaskCompletionSource().Task.WaitAsync(token);
+            scheduler.Running.SetResult();
+            await stoppedAt.Task;
+            token.ThrowIfCancellationRequested();
         });
         using var drain = new CancellationTokenSource();
         var working = new WorkerLoop(scheduler, runner, new TensorBlobs(new MemoryBlobStore()), options, clock).RunAsync(drain.Token);
@@ -111,12 +113,13 @@ public sealed class LeaseTests
         var clock = new ManualClock();
         var options = WorkerOptions.Create("worker", SampleJobs.Profile, slots: 1);
         var scheduler = new OneLease(s_lease) { IsWithdrawn = true };
-        var stoppedAt = new TaskCompletionSource<DateTimeOffset>();
+        var stoppedAt = new TaskCompletionSource<DateTimeOffset>(TaskCreationOptions.RunContinuationsAsynchronously);
         var runner = new EchoRunner(async (_, token) =>
         {
             await using var stop = token.Register(() => stoppedAt.SetResult(clock.GetUtcNow()));
             scheduler.Running.SetResult();
-            await new TaskCompletionSource().Task.WaitAsync(token);
+            await stoppedAt.Task;
+            token.ThrowIfCancellationRequested();
         });
         using var drain = new CancellationTokenSource();
         var working = new WorkerLoop(scheduler, runner, new TensorBlobs(new MemoryBlobStore()), options, clock).RunAsync(drain.Token);
