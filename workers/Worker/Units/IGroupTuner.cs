@@ -1,4 +1,5 @@
 using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Onnx;
 
@@ -23,21 +24,25 @@ internal interface IGroupTuner
 
 /// <param name="Model">Prepared and in float; not to be changed.</param>
 /// <param name="Quantized">The same with what the layers of the prefix became.</param>
-/// <param name="StepSizes">Grids of activations of the groups before, in their order.</param>
-internal sealed record CaptureRequest(CaptureSpec Spec, OnnxModel Model, OnnxModel Quantized, IReadOnlyList<ReadOnlyMemory<byte>> StepSizes, DataFile Data);
+/// <param name="Grids">Of the network's activations, as far as they are quantized by now: initial ones, and those that earlier groups tuned in their place.</param>
+internal sealed record CaptureRequest(CaptureSpec Spec, OnnxModel Model, OnnxModel Quantized, IReadOnlyList<ActivationGrid> Grids, DataFile Data);
 
 /// <param name="Model">Prepared and in float; not to be changed.</param>
 /// <param name="Weights">Of each layer of the group, by index: what is to be quantized, or is already where activations alone are tuned.</param>
 /// <param name="Seed">Of minibatches and masks.</param>
 /// <param name="RateFactor">What the rates are multiplied with: 1, or less after an explosion.</param>
 internal sealed record TuningRequest(
-    ReconstructSpec Spec, OnnxModel Model, IReadOnlyDictionary<int, float[]> Weights, IReadOnlyList<ActivationShard> Shards, ulong Seed, double RateFactor);
+    ReconstructSpec Spec, OnnxModel Model, IReadOnlyDictionary<int, float[]> Weights, IReadOnlyList<ActivationShard> Shards, ulong Seed, double RateFactor)
+{
+    /// <summary>Where tuning begins: initial grids of the whole network's activations, the group's own among them; none where activations are float.</summary>
+    public IReadOnlyList<ActivationGrid> Grids { get; init; } = [];
+}
 
 /// <summary>What tuning came to.</summary>
 /// <param name="Explosion">What the loss did; null where the tuning went to its end. Then there are no layers.</param>
 /// <param name="Reason">Why what was tuned was not kept; null where it was.</param>
 /// <param name="Layers">Codes by layer index; empty where activations alone were tuned.</param>
-/// <param name="StepSizes">Grids of the group's activations, as they were found where the loss exploded; null where they are float.</param>
+/// <param name="StepSizes">Grids of the group's own activations (<see cref="ActivationGrids"/>), the initial ones where the loss exploded; null where they are float.</param>
 internal sealed record TunedGroup(
     string? Explosion, string? Reason, double NearestLoss, double Loss, int Iterations, IReadOnlyList<CurvePoint> Curve, IReadOnlyDictionary<int, TunedLayer> Layers, byte[]? StepSizes);
 

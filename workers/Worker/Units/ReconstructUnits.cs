@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Orchestrator.Checkpoints;
 using Orchestrator.Compression.Data;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
 using Orchestrator.Onnx;
@@ -32,11 +33,8 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
         var layers = ModelPartition.Of(quantized).Layers.ToDictionary(layer => layer.Name);
         foreach (var layer in spec.Prefix)
             LayerMatrix.Write(layers[layer.Name], await WeightsAsync(layer.Index, inputs));
-        var stepSizes = new List<ReadOnlyMemory<byte>>();
-        foreach (var grids in inputs.All(Roles.StepSizes))
-            stepSizes.Add(await inputs.BytesAsync(grids));
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), DataName);
-        var request = new CaptureRequest(spec, model, quantized, stepSizes, data);
+        var request = new CaptureRequest(spec, model, quantized, await GridsAsync(inputs), data);
         await context.WriteAsync(Roles.Activations, (stream, token) => tuner.CaptureAsync(request, piece => stream.WriteAsync(piece, token).AsTask(), context.Report, token), inputs.CancellationToken);
         return new UnitMetrics();
     }
@@ -54,7 +52,7 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
             foreach (var blob in inputs.All(Roles.Activations))
                 shards.Add(ActivationShard.Open(context.FileOf(blob)));
             // The unit's own, so that it draws the same whoever runs it, and other groups draw otherwise.
-            var request = new TuningRequest(spec, model, weights, shards, Convert.ToUInt64(key[..16], 16), RateFactor: 1);
+            var request = new TuningRequest(spec, model, weights, shards, Convert.ToUInt64(key[..16], 16), RateFactor: 1) { Grids = await GridsAsync(inputs) };
             var left = await context.ReadStateAsync(inputs.CancellationToken);
             var (tuned, rate, rescues) = Try(request, left, context, inputs.CancellationToken);
             if (tuned.Explosion is not null)
@@ -170,6 +168,15 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
         var scales = await inputs.ValuesAsync<float>($"{Roles.Scales}/{layer}");
         var zeros = await inputs.ValuesAsync<int>($"{Roles.Zeros}/{layer}");
         return QuantizedWeights.Dequantize(codes, scales, zeros);
+    }
+
+    /// <summary>Initial grids, and those that were tuned in their place.</summary>
+    private static async Task<IReadOnlyList<ActivationGrid>> GridsAsync(UnitInputs inputs)
+    {
+        var blobs = new List<ReadOnlyMemory<byte>>();
+        foreach (var blob in inputs.All(Roles.StepSizes))
+            blobs.Add(await inputs.BytesAsync(blob));
+        return ActivationGrids.Merge(blobs);
     }
 
     /// <summary>A state of the tuning and the try that it is part of.</summary>

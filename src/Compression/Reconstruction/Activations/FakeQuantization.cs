@@ -1,0 +1,47 @@
+using Orchestrator.Onnx;
+using Orchestrator.Onnx.Export;
+
+namespace Orchestrator.Compression.Reconstruction.Activations;
+
+/// <summary>
+/// Quantization of an activation in float: Div, Round, Add, Clip, Sub and Mul behind what computes it. With straight-through Round and Clip
+/// their gradient is LSQ's (algorithms.md 3.7).
+/// </summary>
+/// <remarks>
+/// The quantized value takes the name of the float one, which gets another: all who read the value by its name, outputs of the graph, captures and
+/// boundaries included, get the quantized one. So boundaries and places are to be looked for before.
+/// </remarks>
+public static class FakeQuantization
+{
+    /// <summary>First operator set with Round, and with bounds of Clip as inputs.</summary>
+    private const int FirstOpset = 11;
+
+    /// <param name="model">Changed; its operator set is raised where it has no Round yet.</param>
+    /// <param name="scale">A scalar of the graph: the step size, constant or trained.</param>
+    /// <param name="zero">The code of 0.</param>
+    /// <returns>The new name of the float value.</returns>
+    /// <exception cref="OnnxException">The model computes no such value, or its operator set is too old and cannot be raised.</exception>
+    public static string Insert(OnnxModel model, string value, string scale, int zero, int bits)
+    {
+        if (model.Opset < FirstOpset)
+            OpsetUpgrade.Raise(model, OpsetUpgrade.MinTarget);
+        var graph = model.Graph;
+        var producer = graph.Producer(value) ?? throw new OnnxException(value, "it is no computed value of the model, so it cannot be quantized");
+        var raw = graph.UniqueName($"{value}/float");
+        producer.SetOutput(producer.Outputs.Index().First(o => o.Item == value).Index, raw);
+        var b = GraphBuilder.Edit(model);
+        var code = b.Binary("Add", b.Add("Round", [b.Binary("Div", raw, scale)]), b.Scalar(zero));
+        var clipped = b.Add("Clip", [code, b.Scalar(0), b.Scalar((1 << bits) - 1)]);
+        graph.Add(new Node("Mul", $"{value}/fake-quantized", [b.Binary("Sub", clipped, b.Scalar(zero)), scale], [value]));
+        graph.Sort();
+        return raw;
+    }
+
+    /// <summary>Quantizes values on grids that stay as they are.</summary>
+    /// <inheritdoc cref="Insert(OnnxModel, string, string, int, int)"/>
+    public static void Insert(OnnxModel model, IEnumerable<ActivationGrid> grids)
+    {
+        foreach (var grid in grids)
+            Insert(model, grid.Value, GraphBuilder.Edit(model).Scalar(grid.Scale), grid.Zero, grid.Bits);
+    }
+}
