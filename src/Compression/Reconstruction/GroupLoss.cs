@@ -1,23 +1,30 @@
 using Orchestrator.Compression.Models;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Onnx;
 using Orchestrator.Onnx.Partition;
 using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Compression.Reconstruction;
 
-/// <summary>The loss of a group on all samples: the error's square, summed over channels, mean over samples and positions (algorithms.md 2.3).</summary>
+/// <summary>
+/// The loss of a group on all samples: |error|ᵖ, its square unless said otherwise, summed over channels, mean over samples and positions
+/// (algorithms.md 2.3).
+/// </summary>
 public static class GroupLoss
 {
     /// <param name="model">With the weights to look at; not changed.</param>
     /// <param name="partition">Of a model with the same values.</param>
     /// <param name="source">Has the boundary's inputs and its output, by their names in the model.</param>
     /// <param name="batch">Samples in memory at once.</param>
+    /// <param name="activations">Values of the group that are quantized; null for none.</param>
+    /// <param name="power">The exponent p.</param>
     /// <exception cref="OnnxException">The shape of what enters or leaves is not known.</exception>
     /// <exception cref="OrtException">The runtime refuses the graph or fails.</exception>
     public static double Of(
-        ModelRuntime runtime, OnnxModel model, ModelPartition partition, GroupBoundary boundary, IActivationSource source, int batch, CancellationToken cancellationToken)
+        ModelRuntime runtime, OnnxModel model, ModelPartition partition, GroupBoundary boundary, IActivationSource source, int batch, CancellationToken cancellationToken,
+        IReadOnlyList<ActivationGrid>? activations = null, double power = GroupGraph.Square)
     {
-        var graph = GroupGraph.Build(model, partition, boundary);
+        var graph = GroupGraph.Build(model, partition, boundary, activations ?? [], power);
         using var session = runtime.Open(graph.Model);
         using var options = new RunOptions(cancellationToken);
         string[] names = [.. graph.Inputs.Select(input => input.Name)];

@@ -1,5 +1,6 @@
 using Orchestrator.Compression.Grids;
 using Orchestrator.Compression.Models;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
@@ -10,9 +11,15 @@ using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Compression.Reconstruction;
 
-/// <summary>AdaRound and BRECQ's weight phase (algorithms.md 2 and 3.5): learns how the weights of a group are rounded, so that the group puts out what it did.</summary>
+/// <summary>
+/// AdaRound and BRECQ (algorithms.md 2 and 3.5): learns how the weights of a group are rounded, the step sizes of its activations (LSQ), or both at once, so
+/// that the group puts out what it did.
+/// </summary>
 public static class Reconstructor
 {
+    /// <summary>The loss's exponent where step sizes are tuned by themselves (algorithms.md 3.5).</summary>
+    public const double ActivationPower = 2.4;
+
     private const int StepsPerPoint = 20;
     private const int States = 20;
     private const int FewestStepsPerState = 250;
@@ -21,45 +28,56 @@ public static class Reconstructor
     /// <param name="from">A state to go on from, left by a run of the same problem; null begins.</param>
     /// <param name="leave">Gets a state every few hundred steps.</param>
     /// <param name="progress">Gets the share done.</param>
-    /// <returns>Codes that lose no more than the nearest ones on all samples; or what the loss did where it was no number or exploded.</returns>
+    /// <returns>
+    /// Codes and step sizes that lose no more on all samples than the nearest codes and the step sizes at the beginning; or what the loss did where it was no
+    /// number or exploded.
+    /// </returns>
     /// <exception cref="OnnxException">The group holds what has no gradient, or shapes that are not known.</exception>
-    /// <exception cref="NotSupportedException">The parameters weight the loss, or tune or drop activations.</exception>
+    /// <exception cref="NotSupportedException">The parameters weight the loss.</exception>
     /// <exception cref="InvalidDataException">The state is none of this problem.</exception>
     public static ReconstructionResult Run(
         ModelRuntime runtime, ReconstructionProblem problem, IActivationSource source, ReconstructionState? from,
         Action<ReconstructionState> leave, Action<double> progress, CancellationToken cancellationToken)
     {
-        if (problem.Parameters is not { Loss: ReconstructionLoss.Mse, ActivationRate: null, Drop: null })
-            throw new NotSupportedException("Weights are reconstructed by the squared error, with activations in float.");
+        if (problem.Parameters.Loss != ReconstructionLoss.Mse)
+            throw new NotSupportedException("Groups are reconstructed by the plain error.");
         var matrices = problem.Layers.Select(layer => Matrix<float>.FromRows(layer.Weights, layer.Rows, layer.Columns)).ToList();
         try
         {
-            SoftRounding[] roundings = [.. problem.Layers.Zip(matrices, (layer, matrix) => Rounding(problem.Parameters, layer, matrix))];
+            SoftRounding[] roundings = problem.Phase == ReconstructionPhase.Activations ? [] : [.. problem.Layers.Zip(matrices, (layer, matrix) => Rounding(problem.Parameters, layer, matrix))];
             var partition = ModelPartition.Of(problem.Model);
             var boundary = GroupBoundary.Of(problem.Model, partition, [.. problem.Layers.Select(l => l.Name)]);
-            double LossOf(IReadOnlyList<int[]> codes) => GroupLoss.Of(
-                runtime, WithCodes(problem, roundings, codes), partition, boundary, source, problem.LossBatch, cancellationToken);
-            int[][] nearest = [.. roundings.Select(r => r.Nearest())];
+            var power = problem.Phase == ReconstructionPhase.Activations ? ActivationPower : GroupGraph.Square;
+            double LossOf(Candidate candidate) => GroupLoss.Of(
+                runtime, WithWeights(problem, roundings, candidate.Codes), partition, boundary, source, problem.LossBatch, cancellationToken, candidate.Grids, power);
+            var nearest = new Candidate([.. roundings.Select(r => r.Nearest())], problem.Activations);
             var nearestLoss = LossOf(nearest);
-            var graph = ReconstructionGraph.Build(problem.Model, boundary, [.. problem.Layers.Zip(roundings, (layer, r) => (layer.Name, r))], problem.Parameters.Batch);
+            if (roundings.Length == 0 && problem.Activations.Count == 0)
+                return new ReconstructionResult(null, "no activation of the group is quantized", nearestLoss, nearestLoss, [], []);
+
+            var graph = ReconstructionGraph.Build(
+                WithWeights(problem, [], []), boundary, [.. problem.Layers.Zip(roundings, (layer, r) => (layer.Name, r))], problem.Activations,
+                new StepShape(problem.Parameters.Batch, power, HasMasks: problem.Parameters.Drop is not null));
             var watch = from is null ? new LossWatch(StepsPerPoint, nearestLoss) : LossWatch.From(StepsPerPoint, nearestLoss, from);
-            var start = from?.Tensors ?? graph.Rounded.Zip(roundings).ToDictionary(r => r.First, r => r.Second.Start());
+            var start = from?.Tensors ?? Start(graph, roundings, problem.Activations);
             Check(graph, start);
             using var runner = new StepRunner(runtime, graph, start, problem.Parameters.Batch);
             var explosion = Tune(problem, source, graph, runner, watch, from?.Step ?? 0, leave, progress, cancellationToken);
             if (explosion is not null)
-                return new ReconstructionResult(explosion, null, nearestLoss, nearestLoss, watch.Snapshot.Curve, []);
+                return new ReconstructionResult(explosion, null, nearestLoss, nearestLoss, watch.Snapshot.Curve, []) { Activations = problem.Activations };
 
             var state = runner.State();
             float[][] v = [.. graph.Rounded.Select(name => state[name])];
-            int[][] tuned = [.. roundings.Zip(v, (r, values) => r.Harden(values))];
+            var tuned = new Candidate(
+                [.. roundings.Zip(v, (r, values) => r.Harden(values))], [.. problem.Activations.Zip(graph.Scales, (grid, name) => grid with { Scale = state[name][0] })]);
             var loss = LossOf(tuned);
-            var isKept = loss <= nearestLoss;
-            var reason = isKept ? null : FormattableString.Invariant($"the tuned codes lose {loss:G4} on the calibration samples and the nearest ones {nearestLoss:G4}: nearest codes kept");
-            var codes = isKept ? tuned : nearest;
+            var kept = loss <= nearestLoss ? tuned : nearest;
             return new ReconstructionResult(
-                null, reason, nearestLoss, isKept ? loss : nearestLoss, watch.Snapshot.Curve,
-                [.. roundings.Select((r, i) => new RoundedLayer(problem.Layers[i].Name, codes[i], r.Grids, r.Flipped(codes[i]), r.Converged(v[i])))]);
+                null, kept == tuned ? null : NotKept(problem.Phase, loss, nearestLoss), nearestLoss, kept == tuned ? loss : nearestLoss, watch.Snapshot.Curve,
+                [.. roundings.Select((r, i) => new RoundedLayer(problem.Layers[i].Name, kept.Codes[i], r.Grids, r.Flipped(kept.Codes[i]), r.Converged(v[i])))])
+            {
+                Activations = kept.Grids,
+            };
         }
         finally
         {
@@ -67,11 +85,30 @@ public static class Reconstructor
         }
     }
 
+    private static string NotKept(ReconstructionPhase phase, double loss, double nearestLoss)
+    {
+        var (tuned, nearest, kept) = phase switch
+        {
+            ReconstructionPhase.Weights => ("codes", "the nearest ones", "nearest codes"),
+            ReconstructionPhase.Activations => ("step sizes", "those at the beginning", "step sizes as they were found"),
+            _ => ("codes and step sizes", "those at the beginning", "nearest codes and step sizes as they were found"),
+        };
+        return FormattableString.Invariant($"the tuned {tuned} lose {loss:G4} on the calibration samples and {nearest} {nearestLoss:G4}: {kept} kept");
+    }
+
+    private static Dictionary<string, float[]> Start(ReconstructionGraph graph, SoftRounding[] roundings, IReadOnlyList<ActivationGrid> grids)
+    {
+        var start = graph.Rounded.Zip(roundings).ToDictionary(r => r.First, r => r.Second.Start());
+        foreach (var (name, grid) in graph.Scales.Zip(grids))
+            start[name] = [grid.Scale];
+        return start;
+    }
+
     private static string? Tune(
         ReconstructionProblem problem, IActivationSource source, ReconstructionGraph graph, StepRunner runner, LossWatch watch, int done,
         Action<ReconstructionState> leave, Action<double> progress, CancellationToken cancellationToken)
     {
-        var (parameters, schedule) = (problem.Parameters, RoundingSchedule.Of(problem.Parameters));
+        var (parameters, rates) = (problem.Parameters, StepRates.Of(problem));
         using var options = new RunOptions(cancellationToken);
         var minibatch = new int[parameters.Batch];
         var stepsPerState = Math.Clamp(parameters.Iterations / States, FewestStepsPerState, MostStepsPerState);
@@ -80,10 +117,12 @@ public static class Reconstructor
             StepDraws.Minibatch(problem.Seed, step, source.Samples, minibatch);
             foreach (var input in graph.Inputs)
                 Fill(source, input, minibatch, runner.Input(input));
+            for (var i = 0; i < graph.Masks.Count; i++)
+                StepDraws.Mask(problem.Seed, step, i, parameters.Drop ?? 0, runner.Input(graph.Masks[i]));
             var (first, second) = ReconstructionGraph.Adam.Corrections(step);
-            var weight = schedule.PenaltyWeight(step);
+            var (rate, scaleRate, beta, weight) = rates.At(step);
             var (loss, penalty) = runner.Run(
-                options, (ReconstructionGraph.Rate, parameters.Rate * problem.RateFactor), (ReconstructionGraph.Beta, schedule.Beta(step)),
+                options, (ReconstructionGraph.Rate, rate), (ReconstructionGraph.ScaleRate, scaleRate), (ReconstructionGraph.Beta, beta),
                 (ReconstructionGraph.PenaltyWeight, weight), (TrainingStep.Correction1, first), (TrainingStep.Correction2, second));
             if (watch.Add(step, loss, weight * penalty) is { } explosion)
                 return explosion;
@@ -111,12 +150,13 @@ public static class Reconstructor
             ? new SoftRounding(weights, GridFit.Rows(weights, layer.Bits, grid, scheme), layer.KeepsZeros)
             : throw new ArgumentException("A phase that tunes no weights has no grid for them.", nameof(parameters));
 
-    private static OnnxModel WithCodes(ReconstructionProblem problem, SoftRounding[] roundings, IReadOnlyList<int[]> codes)
+    /// <summary>The model with the layers' weights as they are, or as their codes say.</summary>
+    private static OnnxModel WithWeights(ReconstructionProblem problem, SoftRounding[] roundings, IReadOnlyList<int[]> codes)
     {
         var model = problem.Model.Clone();
         var partition = ModelPartition.Of(model);
-        for (var i = 0; i < roundings.Length; i++)
-            LayerMatrix.Write(partition.Find(problem.Layers[i].Name)!, roundings[i].Values(codes[i]));
+        foreach (var (i, layer) in problem.Layers.Index())
+            LayerMatrix.Write(partition.Find(layer.Name)!, roundings.Length == 0 ? layer.Weights : roundings[i].Values(codes[i]));
         return model;
     }
 
@@ -129,4 +169,6 @@ public static class Reconstructor
                 throw new InvalidDataException($"The state has no '{trainable.Name}' of {count} values: it is none of this group.");
         }
     }
+
+    private sealed record Candidate(IReadOnlyList<int[]> Codes, IReadOnlyList<ActivationGrid> Grids);
 }

@@ -9,6 +9,11 @@ internal sealed class StepRunner : IDisposable
 {
     private static readonly string[] s_parts = ["", ".m", ".v"];
 
+    private static readonly string[] s_scalars =
+    [
+        ReconstructionGraph.Rate, ReconstructionGraph.ScaleRate, ReconstructionGraph.Beta, ReconstructionGraph.PenaltyWeight, TrainingStep.Correction1, TrainingStep.Correction2,
+    ];
+
     private readonly ReconstructionGraph _graph;
     private readonly Session _session;
     private readonly IoBinding[] _bindings;
@@ -34,17 +39,20 @@ internal sealed class StepRunner : IDisposable
             }
         }
 
-        foreach (var input in graph.Inputs)
+        foreach (var input in graph.Inputs.Concat(graph.Masks))
             _shared[input.Name] = OrtValue.Allocate(ElementType.Float, [batch, .. input.Shape]);
-        foreach (var scalar in (string[])[ReconstructionGraph.Rate, ReconstructionGraph.Beta, ReconstructionGraph.PenaltyWeight, TrainingStep.Correction1, TrainingStep.Correction2, graph.Loss, graph.Penalty])
+        foreach (var scalar in s_scalars.Append(graph.Loss).Append(graph.Step.Loss).Concat(Penalty).Distinct())
             _shared[scalar] = OrtValue.Allocate(ElementType.Float, []);
         for (var i = 0; i < _bindings.Length; i++)
             Bind(_bindings[i], _states[i], _states[1 - i]);
     }
 
-    /// <summary>A minibatch of an input, to be filled before a step.</summary>
+    private IEnumerable<string> Penalty => _graph.Penalty is { } penalty ? [penalty] : [];
+
+    /// <summary>A minibatch of an input, or its mask, to be filled before a step.</summary>
     public Span<float> Input(GroupInput input) => _shared[input.Name].AsSpan<float>();
 
+    /// <param name="scalars">Those that the graph does not have are not looked at.</param>
     /// <returns>The loss and the penalty before the update.</returns>
     public (double Loss, double Penalty) Run(RunOptions options, params ReadOnlySpan<(string Name, double Value)> scalars)
     {
@@ -52,7 +60,7 @@ internal sealed class StepRunner : IDisposable
             _shared[name].AsSpan<float>()[0] = (float)value;
         _session.RunWithBinding(_bindings[_current], options);
         _current = 1 - _current;
-        return (_shared[_graph.Loss].AsSpan<float>()[0], _shared[_graph.Penalty].AsSpan<float>()[0]);
+        return (_shared[_graph.Loss].AsSpan<float>()[0], _graph.Penalty is { } penalty ? _shared[penalty].AsSpan<float>()[0] : 0);
     }
 
     /// <summary>Values and moments as they are now.</summary>
@@ -74,10 +82,7 @@ internal sealed class StepRunner : IDisposable
             binding.BindInput(name, value);
         foreach (var (name, value) in to)
             binding.BindOutput($"{name}.next", value);
-        binding.BindOutput(_graph.Loss, _shared[_graph.Loss]);
-        binding.BindOutput(_graph.Penalty, _shared[_graph.Penalty]);
-        binding.BindOutput(_graph.Step.Loss, Total);
+        foreach (var scalar in Penalty.Append(_graph.Loss).Append(_graph.Step.Loss).Distinct())
+            binding.BindOutput(scalar, _shared[scalar]);
     }
-
-    private OrtValue Total => _shared.TryGetValue(_graph.Step.Loss, out var value) ? value : _shared[_graph.Step.Loss] = OrtValue.Allocate(ElementType.Float, []);
 }

@@ -3,7 +3,8 @@ namespace Orchestrator.Onnx.Gradients;
 /// <summary>A value that training changes.</summary>
 /// <param name="Name">A graph input.</param>
 /// <param name="Rate">The scalar graph input that holds its learning rate; made if the graph lacks it.</param>
-public sealed record Trainable(string Name, IReadOnlyList<long> Shape, string Rate);
+/// <param name="Minimum">What no element of it goes below; null where nothing holds it.</param>
+public sealed record Trainable(string Name, IReadOnlyList<long> Shape, string Rate, float? Minimum = null);
 
 /// <summary>Decay of Adam's first and second moments and the number added to the root of the second.</summary>
 public sealed record AdamSettings(double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8)
@@ -53,6 +54,7 @@ public sealed record TrainingStep(OnnxModel Model, string Loss, IReadOnlyList<Tr
         var root = b.Binary("Add", b.Add("Sqrt", [b.Binary("Div", v, Correction2)]), constants.Epsilon);
         var rate = b.Binary("Div", trainable.Rate, Correction1);
         var next = b.Binary("Sub", trainable.Name, b.Binary("Mul", rate, b.Binary("Div", m, root)));
+        next = trainable.Minimum is { } minimum ? b.Add("Max", [next, b.Scalar(minimum)]) : next;
         b.Output(next, $"{trainable.Name}.next", ElementType.Float32, trainable.Shape);
         b.Output(m, $"{trainable.Name}.m.next", ElementType.Float32, trainable.Shape);
         b.Output(v, $"{trainable.Name}.v.next", ElementType.Float32, trainable.Shape);

@@ -5,6 +5,7 @@ using Orchestrator.Compression.Evaluation;
 using Orchestrator.Compression.Grids;
 using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
@@ -15,59 +16,109 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Benchmarks.Reconstruction;
 
 /// <summary>
-/// A whole network, weights alone, group after group on the quantized prefix, on one thread: <c>reconstruct FOLDER BITS layer|block|stage|net [ITERATIONS]
-/// [SEED] [LAMBDA]</c>, where FOLDER is a sample's. The first layer has its nearest codes of 8 bits, the last one has 8 bits, as in the original.
+/// A whole network, group after group on the quantized prefix, on one thread: <c>reconstruct FOLDER BITS[aBITS] layer|block|stage|net [ITERATIONS] [SEED] [LAMBDA]
+/// [two-phase|joint|qdrop] [ACTIVATION_ITERATIONS] [ACTIVATION_RATE]</c>, where FOLDER is a sample's; <c>2a4</c> has weights of 2 and activations of 4 bits. The first
+/// layer has its nearest codes of 8 bits, the last one has 8 bits, and so have the activations behind the first and before the last one, as in the original.
 /// </summary>
-internal static class ReconstructedNetwork
+internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, OnnxModel model, ReconstructedNetwork.Setting setting)
 {
     private const int Samples = 1_024;
     private const int Batch = 128;
     private const int EightBits = 8;
+    private const double Drop = 0.5;
 
     private static readonly Preprocess s_preprocess = new() { Scale = 1 / 255d, Mean = [0.2860], Std = [0.3530] };
 
+    private readonly ModelPartition _partition = ModelPartition.Of(model);
+    private readonly OnnxModel _weighted = model.Clone();
+    private readonly Dictionary<string, ActivationGrid> _grids = [];
+    private readonly Stopwatch _whole = Stopwatch.StartNew();
+    private readonly Stopwatch _steps = new();
+
     public static async Task RunAsync(string[] args)
     {
-        var (folder, bits, granularity) = (args[0], Number(args[1]), Enum.Parse<Granularity>(args[2], ignoreCase: true));
-        var (iterations, seed) = (args.Length > 3 ? Number(args[3]) : 1_000, args.Length > 4 ? Number(args[4]) : 0);
-        var lambda = args.Length > 5 ? double.Parse(args[5], CultureInfo.InvariantCulture) : 0.01;
+        T Optional<T>(int place, T otherwise) where T : IParsable<T> => args.Length > place ? T.Parse(args[place], CultureInfo.InvariantCulture) : otherwise;
+        int[] bits = [.. args[1].Split('a').Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
+        var way = Optional(6, "two-phase");
+        var setting = new Setting(
+            bits[0], bits.Length > 1 ? bits[1] : null, Enum.Parse<Granularity>(args[2], ignoreCase: true), Optional(3, 1_000), Optional(4, 0), Optional(5, 0.01), way,
+            Optional(7, 250), Optional(8, way == "two-phase" ? 4e-4 : 4e-5));
         using var environment = new OrtEnvironment(LoggingLevel.Error);
-        var runtime = new ModelRuntime(environment);
-        var model = ModelPreparation.Prepare(OnnxModel.Load(Directory.GetFiles(folder, "*.onnx").Single()), BatchNormMode.Fold);
-        var partition = ModelPartition.Of(model);
-        int BitsOf(Layer layer) => layer == partition.Layers[0] || layer == partition.Layers[^1] ? EightBits : bits;
-        var nearest = model.Clone();
-        foreach (var layer in partition.Layers)
-            Write(nearest, layer.Name, Nearest(layer, BitsOf(layer)));
-        Say($"float {Accuracy(runtime, model, folder):0.00} %, nearest {Accuracy(runtime, nearest, folder):0.00} %");
+        var model = ModelPreparation.Prepare(OnnxModel.Load(Directory.GetFiles(args[0], "*.onnx").Single()), BatchNormMode.Fold);
+        await new ReconstructedNetwork(new ModelRuntime(environment), args[0], model, setting).RunAsync();
+    }
 
-        var prefix = model.Clone();
-        Write(prefix, partition.Layers[0].Name, Nearest(partition.Layers[0], EightBits));
-        var (whole, steps) = (Stopwatch.StartNew(), new Stopwatch());
-        foreach (var group in Groups(partition, granularity))
+    private async Task RunAsync()
+    {
+        var nearest = model.Clone();
+        foreach (var layer in _partition.Layers)
+            Write(nearest, layer.Name, Nearest(layer, BitsOf(layer)));
+        Say($"float {Accuracy(model):0.00} %, nearest {Accuracy(nearest):0.00} %");
+        Write(_weighted, _partition.Layers[0].Name, Nearest(_partition.Layers[0], EightBits));
+        var isJoint = setting.ActivationBits is not null && setting.Way != "two-phase";
+        if (isJoint)
+            FitGrids(nearest);
+        await PhaseAsync(isJoint ? ReconstructionPhase.Joint : ReconstructionPhase.Weights);
+        if (setting.ActivationBits is null || isJoint)
+            return;
+        FitGrids(_weighted);
+        Say($"step sizes as found: {Accuracy(Quantized(_weighted)):0.00} %");
+        await PhaseAsync(ReconstructionPhase.Activations);
+    }
+
+    private async Task PhaseAsync(ReconstructionPhase phase)
+    {
+        foreach (var group in Groups(_partition, setting.Granularity))
         {
-            var parameters = Parameters(iterations, seed, lambda);
-            LayerToRound[] layers = [.. group.Select(l => new LayerToRound(l.Name, LayerMatrix.Read(l), l.Rows, l.Columns, BitsOf(l), KeepsZeros: false))];
+            var isTuned = phase == ReconstructionPhase.Activations;
+            LayerToRound[] layers = [.. group.Select(l => new LayerToRound(l.Name, isTuned ? Weights(l) : LayerMatrix.Read(l), l.Rows, l.Columns, BitsOf(l), KeepsZeros: false))];
+            var boundary = GroupBoundary.Of(model, _partition, [.. group.Select(l => l.Name)]);
             var path = Path.GetTempFileName();
-            await CaptureAsync(runtime, model, prefix, GroupBoundary.Of(model, partition, [.. group.Select(l => l.Name)]), folder, path);
-            steps.Start();
+            await CaptureAsync(Quantized(_weighted), boundary, path);
+            var problem = new ReconstructionProblem(model, layers, Parameters(phase), (ulong)setting.Seed, RateFactor: 1, Batch)
+            {
+                Phase = phase,
+                Activations = _grids.Count == 0 ? [] : [.. ActivationPlaces.Within(model, _partition, boundary, Activations).Select(place => _grids[place.Value])],
+            };
+            _steps.Start();
             ReconstructionResult result;
             using (var shard = ActivationShard.Open(path))
-            {
-                result = Reconstructor.Run(
-                    runtime, new ReconstructionProblem(model, layers, parameters, (ulong)seed, RateFactor: 1, Batch), new ShardedActivations([shard]), null,
-                    _ => { }, _ => { }, CancellationToken.None);
-            }
-
-            steps.Stop();
+                result = Reconstructor.Run(runtime, problem, new ShardedActivations([shard]), null, _ => { }, _ => { }, CancellationToken.None);
+            _steps.Stop();
             File.Delete(path);
             foreach (var (layer, rounded) in group.Zip(result.Layers))
-                Write(prefix, layer.Name, [.. rounded.Codes.Select((code, i) => rounded.Grids[i / layer.Columns].Value(code))]);
-            Say($"{string.Join(' ', group.Select(l => l.Name))}: loss {result.NearestLoss:G4} -> {result.Loss:G4}, flipped {result.Layers.Average(l => l.Flipped):P1}, decided {result.Layers.Average(l => l.Converged):P2} {result.Reason}{result.Explosion}");
+                Write(_weighted, layer.Name, [.. rounded.Codes.Select((code, i) => rounded.Grids[i / layer.Columns].Value(code))]);
+            foreach (var grid in result.Activations)
+                _grids[grid.Value] = grid;
+            var decided = result.Layers.Count == 0 ? "" : FormattableString.Invariant($", flipped {result.Layers.Average(l => l.Flipped):P1}, decided {result.Layers.Average(l => l.Converged):P2}");
+            var scales = string.Join(' ', problem.Activations.Zip(result.Activations, (before, after) => FormattableString.Invariant($" {before.Scale:G3}->{after.Scale:G3}")));
+            Say($"{string.Join(' ', group.Select(l => l.Name))}: loss {result.NearestLoss:G4} -> {result.Loss:G4}{decided}{scales} {result.Reason}{result.Explosion}");
         }
 
-        Say($"W{bits}A32 by {granularity}, {iterations} iterations, seed {seed}, lambda {lambda}: {Accuracy(runtime, prefix, folder):0.00} % in {whole.Elapsed.TotalSeconds:0} s, {steps.Elapsed.TotalSeconds:0} s of them tuning");
+        Say($"{phase}: {setting}: {Accuracy(Quantized(_weighted)):0.00} % after {_whole.Elapsed.TotalSeconds:0} s, {_steps.Elapsed.TotalSeconds:0} s of them tuning");
     }
+
+    private ActivationSpec Activations => new(
+        setting.ActivationBits ?? throw new InvalidOperationException(), [new LayerRef(_partition.Layers[0].Name, 0), new LayerRef(_partition.Layers[^1].Name, _partition.Layers.Count - 1)]);
+
+    private void FitGrids(OnnxModel weighted)
+    {
+        using var data = DataFile.Open(Directory.GetFiles(folder, "*calibration.npz").Single());
+        var places = ActivationPlaces.Of(model, _partition, Activations);
+        foreach (var grid in InitialGrids.Fit(runtime, weighted, places, data, s_preprocess, new SampleWindow(0, InitialGrids.Samples, InitialGrids.Samples)))
+            _grids[grid.Value] = grid;
+    }
+
+    private OnnxModel Quantized(OnnxModel weighted)
+    {
+        var quantized = weighted.Clone();
+        FakeQuantization.Insert(quantized, _grids.Values);
+        return quantized;
+    }
+
+    private float[] Weights(Layer layer) => LayerMatrix.Read(ModelPartition.Of(_weighted).Find(layer.Name)!);
+
+    private int BitsOf(Layer layer) => layer == _partition.Layers[0] || layer == _partition.Layers[^1] ? EightBits : setting.Bits;
 
     private static IEnumerable<List<Layer>> Groups(ModelPartition partition, Granularity granularity)
     {
@@ -97,7 +148,7 @@ internal static class ReconstructedNetwork
             yield return open;
     }
 
-    private static async Task CaptureAsync(ModelRuntime runtime, OnnxModel model, OnnxModel prefix, GroupBoundary boundary, string folder, string path)
+    private async Task CaptureAsync(OnnxModel prefix, GroupBoundary boundary, string path)
     {
         using var data = DataFile.Open(Directory.GetFiles(folder, "*calibration.npz").Single());
         await using var stream = File.Create(path);
@@ -111,23 +162,28 @@ internal static class ReconstructedNetwork
         return rounding.Values(rounding.Nearest());
     }
 
-    private static void Write(OnnxModel model, string layer, float[] weights) => LayerMatrix.Write(ModelPartition.Of(model).Find(layer)!, weights);
+    private static void Write(OnnxModel into, string layer, float[] weights) => LayerMatrix.Write(ModelPartition.Of(into).Find(layer)!, weights);
 
-    private static double Accuracy(ModelRuntime runtime, OnnxModel model, string folder)
+    private double Accuracy(OnnxModel of)
     {
         using var data = DataFile.Open(Directory.GetFiles(folder, "*test.npz").Single());
-        using var session = runtime.Open(model.Clone());
+        using var session = runtime.Open(of.Clone());
         var (sum, count) = new Evaluator(session, null, Metric.Of("top1")).Run(data, s_preprocess, 0, (int)data.Arrays[DataFile.Labels].Shape[0], Batch);
         return 100 * sum / count;
     }
 
-    private static ReconstructionParameters Parameters(int iterations, int seed, double lambda) => new()
-    {
-        Iterations = iterations, Batch = 32, Rate = 1e-3, Seed = seed, Loss = ReconstructionLoss.Mse, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric,
-        Lambda = lambda, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
-    };
-
-    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+    private ReconstructionParameters Parameters(ReconstructionPhase phase) => phase == ReconstructionPhase.Activations
+        ? new ReconstructionParameters { Iterations = setting.ActivationIterations, Batch = 32, Rate = setting.ActivationRate, Seed = setting.Seed, Loss = ReconstructionLoss.Mse }
+        : new ReconstructionParameters
+        {
+            Iterations = setting.Iterations, Batch = 32, Rate = 1e-3, Seed = setting.Seed, Loss = ReconstructionLoss.Mse, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric,
+            Lambda = setting.Lambda, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
+            ActivationRate = phase == ReconstructionPhase.Joint ? setting.ActivationRate : null, Drop = setting.Way == "qdrop" ? Drop : null,
+        };
 
     private static void Say(FormattableString text) => Console.WriteLine(FormattableString.Invariant(text));
+
+    /// <param name="Way">two-phase, joint or qdrop.</param>
+    internal sealed record Setting(
+        int Bits, int? ActivationBits, Granularity Granularity, int Iterations, int Seed, double Lambda, string Way, int ActivationIterations, double ActivationRate);
 }

@@ -113,11 +113,7 @@ public sealed class ReconstructorTests : IDisposable
     public void What_cannot_be_tuned_yet_is_refused_and_not_left_out()
     {
         var problem = Problem(Random(32, 5), 4, 8, bits: 2, iterations: 500, batch: 32);
-        ReconstructionParameters[] others =
-        [
-            problem.Parameters with { Loss = ReconstructionLoss.Fisher }, problem.Parameters with { Drop = 0.5 }, problem.Parameters with { ActivationRate = 4e-5 },
-        ];
-        Assert.All(others, parameters => Assert.Throws<NotSupportedException>(() => Run(problem with { Parameters = parameters }, Correlated(64, 8, 1))));
+        Assert.Throws<NotSupportedException>(() => Run(problem with { Parameters = problem.Parameters with { Loss = ReconstructionLoss.Fisher } }, Correlated(64, 8, 1)));
     }
 
     private ReconstructionResult Run(ReconstructionProblem problem, float[][] samples, ReconstructionState? from = null, Action<ReconstructionState>? leave = null) =>
