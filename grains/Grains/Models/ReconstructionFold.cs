@@ -33,10 +33,12 @@ internal static class ReconstructionFold
         return [.. ResultPipeline.ResultRolesOf(plan.Layers[layer]).Select(role => unit.Output($"{role}/{layer}"))];
     }
 
-    /// <summary>Grids of activations, group by group. None where some group has none: then the model computes in float.</summary>
+    /// <summary>Grids of activations: the initial ones, then group by group. None where some group has none: then the model computes in float.</summary>
     public static IReadOnlyList<BlobRef> StepSizes(ReconstructionPipeline pipeline, PipelineFold fold)
     {
-        var units = Enumerable.Range(0, pipeline.Groups.Count).Select(g => pipeline.StepSizesOf(g) is { } place ? fold.Find(place) : null).ToArray();
+        if (pipeline.Initial is not { } initial)
+            return [];
+        var units = Enumerable.Range(0, pipeline.Groups.Count).Select(g => pipeline.StepSizesOf(g)!.Value).Prepend(initial).Select(fold.Find).ToArray();
         return Array.TrueForAll(units, u => u is not null) ? [.. units.Select(u => u!.Value.Output(Roles.StepSizes))] : [];
     }
 

@@ -74,6 +74,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         CorrectionSpec spec => Correct(spec),
         CaptureSpec spec => Capture(spec, unit.Cost),
         ReconstructSpec spec => Reconstruct(spec, unit.Cost),
+        StepSizesSpec spec => StepSizes(spec, unit.Cost),
         _ => new UnitWork(unit.Cost / _speed.Forward, 0, 0, 0, 1),
     };
 
@@ -213,6 +214,14 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
         var memory = 3.0 * plan.Settings.Model.Length + 10 * weights * Float + ArenaSlack * spec.Parameters.Batch * activations;
         var written = spec.Phase == ReconstructionPhase.Activations ? 0 : 2 * weights * Float;
         return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, written, spec.Phase == ReconstructionPhase.Activations ? 1 : 4 * layers.Count);
+    }
+
+    /// <summary>A run for each activation, on all samples, and the search over what comes out: about one a layer.</summary>
+    private UnitWork StepSizes(StepSizesSpec spec, double cost)
+    {
+        var elements = spec.Samples * plan.Layers.Sum(OutputBytes) / Float;
+        var memory = ArenaSlack * spec.Batch * _activation + 3.0 * plan.Settings.Model.Length + spec.Samples * plan.Layers.Max(OutputBytes);
+        return new UnitWork(cost / _speed.Forward + elements / _speed.GridWeights + plan.Layers.Count * _speed.OpenSeconds, memory, 0, 0, 1);
     }
 
     private UnitWork Compare(CompareSpec spec)

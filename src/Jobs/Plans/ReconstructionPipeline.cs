@@ -12,6 +12,9 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     /// <summary>Operations of a step beside those of a forward pass: gradients with respect to inputs and weights cost one each.</summary>
     private const int PassesOfStep = 3;
 
+    /// <summary>Samples that grids of activations are found on (algorithms.md 3.5).</summary>
+    private const int SamplesOfInitial = 64;
+
     private readonly JobPlan _plan;
     private readonly ReconstructionPlan _reconstruction;
     private readonly GroupPlan[] _groups;
@@ -39,6 +42,13 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         Stages = [.. _stages.Select(s => s.Count)];
     }
 
+    private enum Part
+    {
+        StepSizes,
+        Capture,
+        Reconstruct,
+    }
+
     public IReadOnlyList<int> Stages { get; }
 
     /// <summary>Layers that come out of it, in plan order.</summary>
@@ -49,15 +59,17 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     /// <summary>Whether groups follow each other.</summary>
     public bool IsChained => _reconstruction.Inputs == ReconstructionInputs.Quantized;
 
-    /// <summary>Groups whose activations are quantized.</summary>
-    public int StepSizes => _reconstruction.Activations is null ? 0 : _groups.Length;
+    /// <summary>Blobs with grids of activations that come out of it: the initial ones, and each group's.</summary>
+    public int StepSizes => _reconstruction.Activations is null ? 0 : 1 + _groups.Length;
 
     public PlannedUnit this[UnitPlace place]
     {
         get
         {
             var stage = _stages[place.Stage];
-            if (!stage.IsCapture)
+            if (stage.Part == Part.StepSizes)
+                return InitialStepSizes(stage);
+            if (stage.Part == Part.Reconstruct)
                 return Reconstruct(stage, stage.Group + place.Index);
             var shards = _plan.Settings.CalibrationShards.Count;
             return Capture(stage, stage.Group + place.Index / shards, place.Index % shards);
@@ -65,15 +77,18 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     }
 
     /// <summary>The unit that tunes a group's weights.</summary>
-    public UnitPlace WeightsOf(int group) => PlaceOf(group, isCapture: false, _reconstruction.Phases[0]);
+    public UnitPlace WeightsOf(int group) => PlaceOf(group, Part.Reconstruct, _reconstruction.Phases[0]);
+
+    /// <summary>The unit that finds the grids that step sizes are tuned from; null where activations are float.</summary>
+    public UnitPlace? Initial => Array.FindIndex(_stages, s => s.Part == Part.StepSizes) is >= 0 and var stage ? new UnitPlace(stage, 0) : null;
 
     /// <summary>The unit that tunes a group's activations; null where they are float.</summary>
-    public UnitPlace? StepSizesOf(int group) => _reconstruction.Activations is null ? null : PlaceOf(group, isCapture: false, _reconstruction.Phases[^1]);
+    public UnitPlace? StepSizesOf(int group) => _reconstruction.Activations is null ? null : PlaceOf(group, Part.Reconstruct, _reconstruction.Phases[^1]);
 
     /// <summary>The group of a layer among <see cref="Groups"/>; null where none holds it.</summary>
     public int? GroupOf(int layer) => Array.FindIndex(_groups, g => g.Layers.Contains(layer)) is >= 0 and var group ? group : null;
 
-    public double CostOf(UnitPlace place) => _stages[place.Stage] is { IsCapture: false } stage
+    public double CostOf(UnitPlace place) => _stages[place.Stage] is { Part: Part.Reconstruct } stage
         ? ReconstructCost(stage.Phase, stage.Group + place.Index)
         : this[place].Cost;
 
@@ -81,21 +96,39 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     {
         var shards = _plan.Settings.CalibrationShards.Count;
         if (_reconstruction.Inputs == ReconstructionInputs.Unquantized)
-        {
-            yield return new Stage(true, _reconstruction.Phases[0], 0, shards * _groups.Length);
-            foreach (var phase in _reconstruction.Phases)
-                yield return new Stage(false, phase, 0, _groups.Length);
-            yield break;
-        }
-
+            yield return new Stage(Part.Capture, _reconstruction.Phases[0], 0, shards * _groups.Length);
         foreach (var phase in _reconstruction.Phases)
         {
+            if (phase != ReconstructionPhase.Weights)
+                yield return new Stage(Part.StepSizes, phase, 0, 1);
+            if (_reconstruction.Inputs == ReconstructionInputs.Unquantized)
+            {
+                yield return new Stage(Part.Reconstruct, phase, 0, _groups.Length);
+                continue;
+            }
+
             for (var group = 0; group < _groups.Length; group++)
             {
-                yield return new Stage(true, phase, group, shards);
-                yield return new Stage(false, phase, group, 1);
+                yield return new Stage(Part.Capture, phase, group, shards);
+                yield return new Stage(Part.Reconstruct, phase, group, 1);
             }
         }
+    }
+
+    private PlannedUnit InitialStepSizes(Stage stage)
+    {
+        var settings = _plan.Settings;
+        // Rounded weights where there are any; where both are tuned together, the ones that the rounding begins from.
+        var prefix = stage.Phase == ReconstructionPhase.Joint ? _given.Keys.Order().ToList() : Prefix(_groups.Length);
+        var samples = Math.Min(SamplesOfInitial, settings.CalibrationShards.Samples);
+        var spec = new StepSizesSpec(
+            [.. prefix.Select(l => _plan.Layers[l].Ref())], _reconstruction.Activations!, samples, settings.CalibrationShards.Batch, settings.BatchNorm, settings.Preprocess);
+        List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
+        foreach (var layer in prefix)
+            inputs.AddRange(stage.Phase == ReconstructionPhase.Joint ? Given(layer) : WeightsOfLayer(layer));
+        // A run up to each of the activations, and the search over what comes out.
+        var cost = Costs.Forward(settings.Macs, samples) * Math.Max(1, _plan.Layers.Count / 2.0);
+        return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/step-sizes", UnitKind.Statistics, spec, inputs, cost);
     }
 
     private PlannedUnit Capture(Stage stage, int group, int shard)
@@ -104,7 +137,9 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         var range = settings.CalibrationShards[shard];
         var isFloat = _reconstruction.Inputs == ReconstructionInputs.Unquantized;
         var prefix = isFloat ? [] : Prefix(group);
-        int[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights ? [] : [.. Enumerable.Range(0, group)];
+        UnitPlace[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights
+            ? []
+            : [Initial!.Value, .. Enumerable.Range(0, group).Select(g => PlaceOf(g, Part.Reconstruct, stage.Phase))];
         var spec = new CaptureSpec(
             SpecOf(group), [.. prefix.Select(l => _plan.Layers[l].Ref())], range.First, range.Count, settings.CalibrationShards.Batch,
             _reconstruction.Parameters.Loss, settings.BatchNorm, settings.Preprocess)
@@ -115,7 +150,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
         foreach (var layer in prefix)
             inputs.AddRange(WeightsOfLayer(layer));
-        inputs.AddRange(tuned.Select(g => new PlannedInput(Roles.StepSizes, new FromUnit(PlaceOf(g, isCapture: false, stage.Phase), Roles.StepSizes))));
+        inputs.AddRange(tuned.Select(StepSizesFrom));
         // The float model once, the quantized one up to the group.
         var cost = Costs.Forward(settings.Macs, range.Count) * (1 + PlanUnits.ForwardShare(_plan, _groups[group].Layers));
         return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/{group}/capture/{shard}", UnitKind.Statistics, spec, inputs, cost);
@@ -124,13 +159,15 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     private PlannedUnit Reconstruct(Stage stage, int group)
     {
         var settings = _plan.Settings;
-        var capture = PlaceOf(group, isCapture: true, _reconstruction.Inputs == ReconstructionInputs.Unquantized ? _reconstruction.Phases[0] : stage.Phase);
+        var capture = PlaceOf(group, Part.Capture, _reconstruction.Inputs == ReconstructionInputs.Unquantized ? _reconstruction.Phases[0] : stage.Phase);
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
         inputs.AddRange(Enumerable.Range(0, settings.CalibrationShards.Count).Select(
             shard => new PlannedInput(Roles.Activations, new FromUnit(capture with { Index = capture.Index + shard }, Roles.Activations))));
         var layers = _groups[group].Layers;
         foreach (var layer in layers.Where(l => stage.Phase == ReconstructionPhase.Activations || IsGiven(l)))
             inputs.AddRange(stage.Phase == ReconstructionPhase.Activations ? [Tuned(layer)] : Given(layer));
+        if (stage.Phase != ReconstructionPhase.Weights)
+            inputs.Add(StepSizesFrom(Initial!.Value));
         var spec = new ReconstructSpec(
             stage.Phase == ReconstructionPhase.Activations ? AsGiven(SpecOf(group)) : SpecOf(group), stage.Phase, _reconstruction.ParametersOf(stage.Phase),
             settings.CalibrationShards.Samples, settings.CalibrationShards.Batch, settings.BatchNorm, settings.Preprocess)
@@ -147,9 +184,11 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         return PassesOfStep * 2.0 * macs * parameters.Batch * parameters.Iterations;
     }
 
-    /// <summary>Layers before a group, which are quantized when its turn comes.</summary>
+    private static PlannedInput StepSizesFrom(UnitPlace place) => new(Roles.StepSizes, new FromUnit(place, Roles.StepSizes));
+
+    /// <summary>Layers before a group, which are quantized when its turn comes; all of them behind the last.</summary>
     private List<int> Prefix(int group) =>
-        [.. _before.Where(l => l < _groups[group].Layers[0]).Concat(_groups.Take(group).SelectMany(g => g.Layers)).Order()];
+        [.. _before.Where(l => group == _groups.Length || l < _groups[group].Layers[0]).Concat(_groups.Take(group).SelectMany(g => g.Layers)).Order()];
 
     private IEnumerable<PlannedInput> WeightsOfLayer(int layer) => GroupOf(layer) is null ? Given(layer) : [Tuned(layer)];
 
@@ -172,10 +211,10 @@ public sealed class ReconstructionPipeline : IUnitPipeline
 
     private bool IsGiven(int layer) => _given.ContainsKey(layer);
 
-    private UnitPlace PlaceOf(int group, bool isCapture, ReconstructionPhase phase)
+    private UnitPlace PlaceOf(int group, Part part, ReconstructionPhase phase)
     {
-        var stage = Array.FindLastIndex(_stages, s => s.IsCapture == isCapture && s.Phase == phase && s.Group <= group);
-        return new UnitPlace(stage, (group - _stages[stage].Group) * (isCapture ? _plan.Settings.CalibrationShards.Count : 1));
+        var stage = Array.FindLastIndex(_stages, s => s.Part == part && s.Phase == phase && s.Group <= group);
+        return new UnitPlace(stage, (group - _stages[stage].Group) * (part == Part.Capture ? _plan.Settings.CalibrationShards.Count : 1));
     }
 
     private static string PhaseName(ReconstructionPhase phase) => phase.ToString().ToLowerInvariant();
@@ -183,5 +222,5 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     private static string WeightsRole(int layer) => $"{Roles.Weights}/{layer}";
 
     /// <param name="Group">The first of its groups.</param>
-    private readonly record struct Stage(bool IsCapture, ReconstructionPhase Phase, int Group, int Count);
+    private readonly record struct Stage(Part Part, ReconstructionPhase Phase, int Group, int Count);
 }

@@ -31,7 +31,7 @@ public sealed record ActivationSpec(int Bits, IReadOnlyList<LayerRef> Eight);
 /// <summary>
 /// A shard of calibration samples through the float model and through the model whose earlier groups are quantized, and what enters and leaves
 /// a group there. Inputs: model, data, then what the layers of <paramref name="Prefix"/> became, <c>weights/{layer index}</c> blobs or codes, scales
-/// and zeros, then step-sizes blobs of earlier groups, as <see cref="Steps"/> says. Output: activations.
+/// and zeros, then step-sizes blobs, as <see cref="Steps"/> says: the initial one and those of earlier groups. Output: activations.
 /// </summary>
 /// <param name="Prefix">Layers that are quantized by now, in plan order; empty where the group is fed by the float model.</param>
 /// <param name="First">First sample.</param>
@@ -51,9 +51,21 @@ public sealed record CaptureSpec(
 }
 
 /// <summary>
+/// The grids that the step sizes of the whole network are tuned from (algorithms.md 0.3 and 3.5), on the first calibration samples. Inputs: model, data, then
+/// what the layers of <paramref name="Prefix"/> are by now, as for <see cref="CaptureSpec"/>. Output: step-sizes.
+/// </summary>
+/// <param name="Prefix">Layers whose weights are not the model's, in plan order.</param>
+/// <param name="Samples">From the first one on.</param>
+/// <param name="Batch">Samples per run of a graph.</param>
+public sealed record StepSizesSpec(IReadOnlyList<LayerRef> Prefix, ActivationSpec Activations, int Samples, int Batch, BatchNormMode BatchNorm, Preprocess Preprocess) : UnitSpec
+{
+    public override int MethodVersion => 1;
+}
+
+/// <summary>
 /// A group through gradient steps (algorithms.md 2 and 3). Inputs: model, data (for the fallback), activations blobs in shard order, then a
-/// <c>weights/{layer index}</c> blob of each layer whose weights are not the model's. Outputs: weights, codes, scales and zeros of each layer
-/// (<c>{role}/{layer index}</c>) where weights are tuned, and step-sizes where activations are.
+/// <c>weights/{layer index}</c> blob of each layer whose weights are not the model's, and the initial step-sizes blob where activations are tuned. Outputs: weights, codes, scales and zeros of each layer
+/// (<c>{role}/{layer index}</c>) where weights are tuned, and step-sizes, of what the group computes, where activations are.
 /// </summary>
 /// <param name="Samples">All calibration samples.</param>
 /// <param name="Batch">Samples per run of a graph over all of them.</param>

@@ -18,6 +18,7 @@ namespace Orchestrator.Jobs.Units;
 [JsonDerivedType(typeof(CorrectionSpec), "correction")]
 [JsonDerivedType(typeof(CaptureSpec), "capture")]
 [JsonDerivedType(typeof(ReconstructSpec), "reconstruct")]
+[JsonDerivedType(typeof(StepSizesSpec), "step-sizes")]
 public abstract record UnitSpec
 {
     /// <summary>Version of the computation; raised when its result changes.</summary>
@@ -122,7 +123,7 @@ public sealed record AssembleSpec(IReadOnlyList<AssembleLayer> Layers, BatchNorm
     /// <summary>Whether the model is written with its large weights in a blob of their own; null means no.</summary>
     public bool? External { get; init; }
 
-    /// <summary>How activations are quantized; the step-sizes blobs of all groups, in their order, come last. Null where they stay in float.</summary>
+    /// <summary>How activations are quantized; the step-sizes blobs come last, the initial one and those of all groups in their order. Null where they stay in float.</summary>
     public ActivationSpec? Activations { get; init; }
 }
 

@@ -100,13 +100,15 @@ public sealed class ReconstructionTests
         var pipeline = Pipeline(plan);
         var shards = plan.Settings.CalibrationShards.Count;
 
-        Assert.Equal([4 * shards, 4, 4], pipeline.Stages);
+        Assert.Equal([4 * shards, 4, 1, 4], pipeline.Stages);
         Assert.All(PlanUnits.All(pipeline).Select(u => u.Spec).OfType<CaptureSpec>(), c => Assert.Empty(c.Prefix));
         // The second group's shards follow the first one's.
         var second = pipeline[new UnitPlace(1, 1)];
         Assert.Equal(
             Enumerable.Range(shards, shards).Select(i => new FromUnit(new UnitPlace(0, i), Roles.Activations)),
             second.Inputs.Where(i => i.Role == Roles.Activations).Select(i => (FromUnit)i.Source));
+        Assert.All(PlanUnits.All(pipeline).Select(u => u.Spec).OfType<CaptureSpec>(), c => Assert.Null(c.Steps));
+        Assert.Equal(new FromUnit(new UnitPlace(2, 0), Roles.StepSizes), pipeline[new UnitPlace(3, 1)].Inputs[^1].Source);
     }
 
     [Fact]
@@ -117,15 +119,45 @@ public sealed class ReconstructionTests
         var shards = plan.Settings.CalibrationShards.Count;
 
         Assert.Equal([ReconstructionPhase.Weights, ReconstructionPhase.Activations], plan.Reconstruction!.Phases);
-        Assert.Equal(16, pipeline.Stages.Count);
-        var capture = pipeline[new UnitPlace(10, 0)];
+        Assert.Equal(17, pipeline.Stages.Count);
+        var capture = pipeline[new UnitPlace(11, 0)];
         var spec = Assert.IsType<CaptureSpec>(capture.Spec);
         Assert.Equal([0, 1, 2], spec.Prefix.Select(l => l.Index));
-        Assert.Equal((4, 1), (spec.Activations!.Bits, spec.Steps));
+        Assert.Equal((4, 2), (spec.Activations!.Bits, spec.Steps));
         Assert.Equal([0, 6], spec.Activations.Eight.Select(l => l.Index));
-        var tuning = pipeline[new UnitPlace(9, 0)];
-        Assert.Equal(["model", "data", .. Enumerable.Repeat("activations", shards), "weights/1", "weights/2"], tuning.Inputs.Select(i => i.Role));
-        Assert.Equal(4, pipeline.StepSizes);
+        // The initial grids, and in their place those that the group before has tuned.
+        FromUnit[] steps = [new(new UnitPlace(8, 0), Roles.StepSizes), new(new UnitPlace(10, 0), Roles.StepSizes)];
+        Assert.Equal(steps, capture.Inputs.Where(i => i.Role == Roles.StepSizes).Select(i => (FromUnit)i.Source));
+        var tuning = pipeline[new UnitPlace(10, 0)];
+        Assert.Equal(["model", "data", .. Enumerable.Repeat("activations", shards), "weights/1", "weights/2", "step-sizes"], tuning.Inputs.Select(i => i.Role));
+        Assert.Equal(steps[0], tuning.Inputs[^1].Source);
+        Assert.Equal(5, pipeline.StepSizes);
+    }
+
+    [Fact]
+    public void Grids_of_activations_are_found_with_all_weights_quantized()
+    {
+        var pipeline = Pipeline(Plan(s_brecq with { ActivationBits = 4 }));
+        var unit = pipeline[pipeline.Initial!.Value];
+        var spec = Assert.IsType<StepSizesSpec>(unit.Spec);
+
+        Assert.Equal(("reconstruct/activations/step-sizes", 64, 4), (unit.Id, spec.Samples, spec.Activations.Bits));
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6], spec.Prefix.Select(l => l.Index));
+        Assert.Equal(
+            ["model", "data", "codes/0", "scales/0", "zeros/0", .. Enumerable.Range(1, 6).Select(l => $"weights/{l}")], unit.Inputs.Select(i => i.Role));
+        Assert.Null(Pipeline(Plan(s_brecq)).Initial);
+    }
+
+    [Fact]
+    public void Where_both_are_tuned_together_grids_are_found_first_with_the_weights_that_are_there()
+    {
+        var pipeline = Pipeline(Plan(s_brecq with { ActivationBits = 4, Activations = ActivationTuning.Joint }));
+        var unit = pipeline[new UnitPlace(0, 0)];
+
+        Assert.Equal([0], Assert.IsType<StepSizesSpec>(unit.Spec).Prefix.Select(l => l.Index));
+        Assert.Equal(["model", "data", "codes/0", "scales/0", "zeros/0"], unit.Inputs.Select(i => i.Role));
+        Assert.Equal(new FromUnit(new UnitPlace(0, 0), Roles.StepSizes), pipeline[pipeline.WeightsOf(2)].Inputs[^1].Source);
+        Assert.Equal(3, pipeline[new UnitPlace(5, 0)].Inputs.Count(i => i.Role == Roles.StepSizes));
     }
 
     [Fact]
@@ -152,7 +184,7 @@ public sealed class ReconstructionTests
         Assert.Equal(keys.Length, keys.Distinct().Count());
         Assert.Equal(keys[0], KeyOf(Plan(s_brecq)));
 
-        static string KeyOf(JobPlan plan) => CanonicalJson.Digest(Pipeline(plan)[new UnitPlace(1, 0)].Spec);
+        static string KeyOf(JobPlan plan) => CanonicalJson.Digest(Pipeline(plan)[Pipeline(plan).WeightsOf(0)].Spec);
     }
 
     [Fact]
@@ -186,7 +218,7 @@ public sealed class ReconstructionTests
 
         Assert.Equal(
             ["model", "codes/0", "scales/0", "zeros/0", "codes/1", "scales/1", "zeros/1"], assemble.Inputs.Take(7).Select(i => i.Role));
-        Assert.Equal(Enumerable.Repeat("step-sizes", 4), assemble.Inputs.TakeLast(4).Select(i => i.Role));
+        Assert.Equal(Enumerable.Repeat("step-sizes", 5), assemble.Inputs.TakeLast(5).Select(i => i.Role));
         Assert.Equal(4, ((AssembleSpec)assemble.Spec).Activations!.Bits);
         Assert.Equal([8, 4, 4, 4, 4, 4, 8], ((AssembleSpec)assemble.Spec).Layers.Select(l => l.Bits!.Value));
     }

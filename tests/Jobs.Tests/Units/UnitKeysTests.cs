@@ -63,6 +63,7 @@ public sealed class UnitKeysTests
         { "a00380a3dd9f11f8466082ca18291006a36ff62d20b5e3b189498d047bec636a", UnitKind.Evaluate, new CompareSpec([new LayerRef("/conv", 3)], 0, 64, 64, BatchNormMode.Fold, new Preprocess()) },
         { "27b3a122db30cd3a154924bb1a3f38a834faffbff3c37d700bf5cfdd0e8c6f24", UnitKind.Statistics, new CaptureSpec(s_group, [new LayerRef("/stem", 0)], 256, 256, 64, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) },
         { "420f7db976c0ef04e416c238c8b34997460a0cd8aec461a03c3eb3287aac83ed", UnitKind.Reconstruct, new ReconstructSpec(s_group, ReconstructionPhase.Weights, s_reconstruction, 1_024, 64, BatchNormMode.Fold, new Preprocess()) },
+        { "d4668a9f2653783855ecb32abd55bd6a0e24087bc2c992ab121bbc5188c75d33", UnitKind.Statistics, new StepSizesSpec([new LayerRef("/stem", 0)], new ActivationSpec(4, [new LayerRef("/stem", 0)]), 64, 32, BatchNormMode.Fold, new Preprocess()) },
     };
 
     [Theory]

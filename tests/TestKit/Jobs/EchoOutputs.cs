@@ -20,6 +20,7 @@ public static class EchoOutputs
         SelectSpec => ["counts"],
         AssembleSpec => ["model"],
         CaptureSpec => ["activations"],
+        StepSizesSpec => ["step-sizes"],
         ReconstructSpec { Phase: ReconstructionPhase.Activations } => ["step-sizes"],
         ReconstructSpec s => [.. s.Group.Layers.SelectMany(l => new[] { "weights", "codes", "scales", "zeros" }.Select(role => $"{role}/{l.Layer.Index}")), .. s.Activations is null ? [] : new[] { "step-sizes" }],
         _ => [],

@@ -16,8 +16,6 @@ internal static class AssembleUnit
 
     public static async Task<UnitMetrics> RunAsync(AssembleSpec spec, UnitInputs inputs, IUnitContext context, ModelRuntime runtime)
     {
-        if (spec.Activations is { Bits: var activationBits })
-            throw new NotSupportedException($"This worker writes no models whose activations have {activationBits} bits.");
         var model = ModelPreparation.Prepare(await inputs.ModelAsync(inputs.Single(Roles.Model)), spec.BatchNorm);
         var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
         var quantized = new List<LayerCodes>();
@@ -49,9 +47,11 @@ internal static class AssembleUnit
         rescues.AddRange(spec.FoldsAfter == true
             ? await FoldAsync(model, spec, quantized, inputs)
             : await KeepAsync(model, spec, quantized, inputs));
+        if (spec.Activations is not null)
+            await QuantizeAsync(model, inputs);
         spill?.MoveOut(model);
         if (model.Opset != opset)
-            rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: the codes of its weights need an operator that came with it"));
+            rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: its codes need an operator that came with it"));
         // A model that the runtime refuses must not be delivered.
         if (spill is null)
         {
@@ -118,6 +118,13 @@ internal static class AssembleUnit
         }
 
         return rescues;
+    }
+
+    private static async Task QuantizeAsync(OnnxModel model, UnitInputs inputs)
+    {
+        foreach (var grid in await ReconstructUnits.GridsAsync(inputs))
+            QuantizedActivations.Apply(model, grid.Value, grid.Scale, grid.Zero, grid.Bits);
+        model.Graph.Sort();
     }
 
     private static void Write(OnnxModel model, LayerCodes layer, List<Rescue> rescues)

@@ -1,6 +1,7 @@
 using Orchestrator.Compression.Evaluation;
 using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction;
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Onnx;
@@ -14,7 +15,8 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
     public Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
     {
         var spec = request.Spec;
-        Check(spec.Loss, spec.Activations);
+        Check(spec.Loss, activations: null);
+        FakeQuantization.Insert(request.Quantized, request.Grids);
         return ActivationCapture.RunAsync(
             runtime, request.Model, request.Quantized, BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group), request.Data, spec.Preprocess,
             new SampleWindow(spec.First, spec.Count, spec.Batch), write, progress, cancellationToken);

@@ -23,7 +23,7 @@ internal interface IGroupTuner
 }
 
 /// <param name="Model">Prepared and in float; not to be changed.</param>
-/// <param name="Quantized">The same with what the layers of the prefix became.</param>
+/// <param name="Quantized">The same with what the layers of the prefix became; the tuner's own.</param>
 /// <param name="Grids">Of the network's activations, as far as they are quantized by now: initial ones, and those that earlier groups tuned in their place.</param>
 internal sealed record CaptureRequest(CaptureSpec Spec, OnnxModel Model, OnnxModel Quantized, IReadOnlyList<ActivationGrid> Grids, DataFile Data);
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Orchestrator.Checkpoints;
 using Orchestrator.Compression.Data;
 using Orchestrator.Compression.Reconstruction.Activations;
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
 using Orchestrator.Onnx;
@@ -24,15 +25,12 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
     private const int Tries = 2;
 
     private const double LowerRate = 0.1;
-    private const string DataName = "calibration data";
+    internal const string DataName = "calibration data";
 
     public async Task<UnitMetrics> CaptureAsync(CaptureSpec spec, UnitInputs inputs, IUnitContext context, PreparedModels models)
     {
-        var blob = inputs.Single(Roles.Model);
-        var (model, quantized) = (await models.GetAsync(blob, spec.BatchNorm, inputs), await models.GetAsync(blob, spec.BatchNorm, inputs));
-        var layers = ModelPartition.Of(quantized).Layers.ToDictionary(layer => layer.Name);
-        foreach (var layer in spec.Prefix)
-            LayerMatrix.Write(layers[layer.Name], await WeightsAsync(layer.Index, inputs));
+        var model = await models.GetAsync(inputs.Single(Roles.Model), spec.BatchNorm, inputs);
+        var quantized = await QuantizedAsync(spec.Prefix, spec.BatchNorm, inputs, models);
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), DataName);
         var request = new CaptureRequest(spec, model, quantized, await GridsAsync(inputs), data);
         await context.WriteAsync(Roles.Activations, (stream, token) => tuner.CaptureAsync(request, piece => stream.WriteAsync(piece, token).AsTask(), context.Report, token), inputs.CancellationToken);
@@ -159,6 +157,16 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
         return layer.Codes.Index().LongCount(code => code.Item == layer.Zeros[code.Index / columns]);
     }
 
+    /// <summary>The prepared model with what some layers became.</summary>
+    public static async Task<OnnxModel> QuantizedAsync(IReadOnlyList<LayerRef> prefix, BatchNormMode batchNorm, UnitInputs inputs, PreparedModels models)
+    {
+        var quantized = await models.GetAsync(inputs.Single(Roles.Model), batchNorm, inputs);
+        var layers = ModelPartition.Of(quantized).Layers.ToDictionary(layer => layer.Name);
+        foreach (var layer in prefix)
+            LayerMatrix.Write(layers[layer.Name], await WeightsAsync(layer.Index, inputs));
+        return quantized;
+    }
+
     /// <summary>What a layer became: float weights, or codes on their grid.</summary>
     private static async Task<float[]> WeightsAsync(int layer, UnitInputs inputs)
     {
@@ -171,7 +179,7 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
     }
 
     /// <summary>Initial grids, and those that were tuned in their place.</summary>
-    private static async Task<IReadOnlyList<ActivationGrid>> GridsAsync(UnitInputs inputs)
+    public static async Task<IReadOnlyList<ActivationGrid>> GridsAsync(UnitInputs inputs)
     {
         var blobs = new List<ReadOnlyMemory<byte>>();
         foreach (var blob in inputs.All(Roles.StepSizes))

@@ -42,6 +42,7 @@ public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProv
             CorrectionSpec spec => CorrectionUnits.CorrectAsync(spec, inputs, context),
             CompareSpec spec => ModelUnits.CompareAsync(spec, inputs, _models, runtime),
             CaptureSpec spec => _reconstruction.CaptureAsync(spec, inputs, context, _models),
+            StepSizesSpec spec => StepSizesUnit.RunAsync(spec, inputs, context, _models, runtime),
             ReconstructSpec spec => _reconstruction.TuneAsync(spec, unit.Key, inputs, context, _models, width),
             _ => throw new NotSupportedException($"This worker knows no unit of type {unit.Spec.GetType().Name}."),
         };

@@ -65,6 +65,7 @@ internal sealed class StubRunner(TimeProvider clock, FaultPlan faults, double fa
         SelectSpec => [Roles.Counts],
         AssembleSpec => [Roles.Model],
         CaptureSpec => [Roles.Activations],
+        StepSizesSpec => [Roles.StepSizes],
         ReconstructSpec { Phase: ReconstructionPhase.Activations } => [Roles.StepSizes],
         ReconstructSpec { Phase: ReconstructionPhase.Joint } s => [.. WeightRoles(s), Roles.StepSizes],
         ReconstructSpec s => [.. WeightRoles(s)],

@@ -27,9 +27,7 @@ public static class FakeQuantization
         if (model.Opset < FirstOpset)
             OpsetUpgrade.Raise(model, OpsetUpgrade.MinTarget);
         var graph = model.Graph;
-        var producer = graph.Producer(value) ?? throw new OnnxException(value, "it is no computed value of the model, so it cannot be quantized");
-        var raw = graph.UniqueName($"{value}/float");
-        producer.SetOutput(producer.Outputs.Index().First(o => o.Item == value).Index, raw);
+        var raw = graph.MoveAside(value);
         var b = GraphBuilder.Edit(model);
         var code = b.Add("Clip", [b.Add("Round", [b.Binary("Div", raw, scale)]), b.Scalar(-zero), b.Scalar((1 << bits) - 1 - zero)]);
         graph.Add(mask is null

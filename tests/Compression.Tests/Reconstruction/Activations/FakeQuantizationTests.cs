@@ -15,7 +15,9 @@ namespace Orchestrator.Compression.Tests.Reconstruction.Activations;
 /// <summary>Fake quantization against the formula in its own words, and initial grids against the search on values that were captured otherwise.</summary>
 public sealed class FakeQuantizationTests : IDisposable
 {
-    private const int Batch = 20;
+    // Leaves a rest.
+    private const int Batch = 10;
+    private const int Samples = 24;
 
     private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
 
@@ -62,9 +64,9 @@ public sealed class FakeQuantizationTests : IDisposable
     public void Initial_grids_are_those_of_the_search_each_behind_the_ones_before()
     {
         var model = ModelPreparation.Prepare(FashionSample.Model(), BatchNormMode.Fold);
-        var places = ActivationPlaces.Of(model, ModelPartition.Of(model), new ActivationSpec(3, [])).Take(3).ToList();
+        var places = ActivationPlaces.Of(model, ModelPartition.Of(model), new ActivationSpec(3, [])).Take(2).ToList();
         using var file = FashionSample.Calibration();
-        var grids = InitialGrids.Fit(Runtime, model, places, file, FashionSample.Preprocess, new SampleWindow(0, InitialGrids.Samples, Batch));
+        var grids = InitialGrids.Fit(Runtime, model, places, file, FashionSample.Preprocess, new SampleWindow(0, Samples, Batch));
 
         var quantized = model.Clone();
         foreach (var (place, grid) in places.Zip(grids))
@@ -84,7 +86,7 @@ public sealed class FakeQuantizationTests : IDisposable
         using var session = Runtime.Open(builder.Build());
         using var options = new RunOptions();
         var values = new List<float>();
-        foreach (var feed in DataSet.Match(file, session.Inputs, FashionSample.Preprocess).Batches(0, InitialGrids.Samples, InitialGrids.Samples))
+        foreach (var feed in DataSet.Match(file, session.Inputs, FashionSample.Preprocess).Batches(0, Samples, Samples))
         {
             using var outputs = session.Run(feed.Names, feed.Values, [value], options);
             values.AddRange(outputs[0].AsSpan<float>());
