@@ -32,6 +32,9 @@ public sealed record LayerToRound(string Name, float[] Weights, int Rows, int Co
 public sealed record ReconstructionResult(
     string? Explosion, string? Reason, double NearestLoss, double Loss, IReadOnlyList<CurvePoint> Curve, IReadOnlyList<RoundedLayer> Layers)
 {
+    /// <summary>Steps of the optimiser; 0 where there was nothing to tune.</summary>
+    public required int Iterations { get; init; }
+
     /// <summary>What is left of <see cref="ReconstructionProblem.Activations"/>: with learned step sizes where they were kept.</summary>
     public IReadOnlyList<ActivationGrid> Activations { get; init; } = [];
 }

@@ -53,7 +53,7 @@ public static class Reconstructor
             var nearest = new Candidate([.. roundings.Select(r => r.Nearest())], problem.Activations);
             var nearestLoss = LossOf(nearest);
             if (roundings.Length == 0 && problem.Activations.Count == 0)
-                return new ReconstructionResult(null, "no activation of the group is quantized", nearestLoss, nearestLoss, [], []);
+                return new ReconstructionResult(null, "no activation of the group is quantized", nearestLoss, nearestLoss, [], []) { Iterations = 0 };
 
             var graph = ReconstructionGraph.Build(
                 WithWeights(problem, [], []), boundary, [.. problem.Layers.Zip(roundings, (layer, r) => (layer.Name, r))], problem.Activations,
@@ -64,7 +64,7 @@ public static class Reconstructor
             using var runner = new StepRunner(runtime, graph, start, problem.Parameters.Batch);
             var explosion = Tune(problem, source, graph, runner, watch, from?.Step ?? 0, leave, progress, cancellationToken);
             if (explosion is not null)
-                return new ReconstructionResult(explosion, null, nearestLoss, nearestLoss, watch.Snapshot.Curve, []) { Activations = problem.Activations };
+                return new ReconstructionResult(explosion, null, nearestLoss, nearestLoss, watch.Snapshot.Curve, []) { Iterations = problem.Parameters.Iterations, Activations = problem.Activations };
 
             var state = runner.State();
             float[][] v = [.. graph.Rounded.Select(name => state[name])];
@@ -76,6 +76,7 @@ public static class Reconstructor
                 null, kept == tuned ? null : NotKept(problem.Phase, loss, nearestLoss), nearestLoss, kept == tuned ? loss : nearestLoss, watch.Snapshot.Curve,
                 [.. roundings.Select((r, i) => new RoundedLayer(problem.Layers[i].Name, kept.Codes[i], r.Grids, r.Flipped(kept.Codes[i]), r.Converged(v[i])))])
             {
+                Iterations = problem.Parameters.Iterations,
                 Activations = kept.Grids,
             };
         }

@@ -107,6 +107,7 @@ public sealed class ActivationReconstructionTests : IDisposable
         var result = Run(OneLayer(Found) with { Activations = [] });
 
         Assert.Equal("no activation of the group is quantized", result.Reason);
+        Assert.Equal(0, result.Iterations);
         Assert.Empty(result.Curve);
         Assert.Empty(result.Activations);
     }

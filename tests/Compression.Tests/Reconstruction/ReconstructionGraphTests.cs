@@ -121,6 +121,7 @@ public sealed class ReconstructionGraphTests : IDisposable
         using var options = new RunOptions();
         using var runner = new StepRunner(new ModelRuntime(_environment), graph, new Dictionary<string, float[]> { [graph.Scales[0]] = [0.5f] }, Batch);
         runner.Input(graph.Inputs[0]).Fill(2);
+        runner.Input(graph.Inputs[1]).Clear();
         runner.Run(options, (ReconstructionGraph.ScaleRate, 1), (TrainingStep.Correction1, 1), (TrainingStep.Correction2, 1));
 
         Assert.Equal(ReconstructionGraph.SmallestScale, runner.State()[graph.Scales[0]][0]);

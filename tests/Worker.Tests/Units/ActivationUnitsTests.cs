@@ -7,19 +7,18 @@ using Orchestrator.Numerics;
 using Orchestrator.Onnx;
 using Orchestrator.OnnxRuntime;
 using Orchestrator.Worker.Units;
-using ElementType = Orchestrator.Onnx.ElementType;
 
 namespace Orchestrator.Worker.Tests.Units;
 
 /// <summary>Initial grids, captures behind them and the written model, on three layers with activation functions between.</summary>
 public sealed class ActivationUnitsTests : IDisposable
 {
-    private const int Width = TinyGemm.Columns;
+    private const int Width = TinyChain.Width;
     private const int Bits = 3;
-    private const string First = "Relu";
-    private const string Middle = "Relu_1";
+    private const string First = TinyChain.First;
+    private const string Middle = TinyChain.Middle;
 
-    private static readonly LayerRef[] s_layers = [new("Gemm", 0), new("Gemm_1", 1), new("Gemm_2", 2)];
+    private static readonly LayerRef[] s_layers = [.. TinyChain.Layers];
     private static readonly ActivationSpec s_activations = new(Bits, [s_layers[0], s_layers[2]]);
 
     private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
@@ -31,7 +30,7 @@ public sealed class ActivationUnitsTests : IDisposable
     public ActivationUnitsTests()
     {
         _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
-        _model = _context.Add(Roles.Model, Model());
+        _model = _context.Add(Roles.Model, TinyChain.Model());
         _data = _context.Add(Roles.Data, TinyGemm.Npy());
     }
 
@@ -76,11 +75,11 @@ public sealed class ActivationUnitsTests : IDisposable
         await RunAsync(spec, UnitKind.Assemble, [_model, Weights(0, 1), Weights(1, 1), Weights(2, 1), .. steps]);
 
         var written = OnnxModel.Load(_context.Bytes(Roles.Model));
-        var expected = OnnxModel.Load(Model());
+        var expected = OnnxModel.Load(TinyChain.Model());
         FakeQuantization.Insert(expected, [initial[0], tuned[0]]);
         Assert.Equal(2, written.Graph.Nodes.Count(n => n.Is("QuantizeLinear")));
         Assert.Equal(Run(expected), Run(written));
-        Assert.NotEqual(Run(OnnxModel.Load(Model())), Run(written));
+        Assert.NotEqual(Run(OnnxModel.Load(TinyChain.Model())), Run(written));
     }
 
     [Fact]
@@ -105,7 +104,7 @@ public sealed class ActivationUnitsTests : IDisposable
     }
 
     private UnitInput Weights(int layer, float factor) => _context.Add(
-        $"{Roles.Weights}/{layer}", System.Runtime.InteropServices.MemoryMarshal.AsBytes(Matrix(layer).Select(w => w * factor).ToArray().AsSpan()).ToArray());
+        $"{Roles.Weights}/{layer}", System.Runtime.InteropServices.MemoryMarshal.AsBytes(TinyChain.Matrix(layer).Select(w => w * factor).ToArray().AsSpan()).ToArray());
 
     private async Task<ActivationShard> CaptureAsync(CaptureSpec spec, UnitInput[] steps)
     {
@@ -128,23 +127,5 @@ public sealed class ActivationUnitsTests : IDisposable
         using var input = OrtValue.FromMemory<float>(TinyGemm.Data, [TinyGemm.Samples, Width]);
         using var outputs = session.Run(["x"], [input], [model.Graph.Outputs[0].Name], options);
         return outputs[0].AsSpan<float>().ToArray();
-    }
-
-    private static float[] Matrix(int layer) => [.. Enumerable.Range(0, Width * Width).Select(i => MathF.Sin(1.3f * i + layer))];
-
-    /// <summary>Square layers [4 × 4], a Relu behind each but the last.</summary>
-    private static byte[] Model()
-    {
-        var builder = new GraphBuilder(13);
-        var value = builder.Input("x", ElementType.Float32, -1, Width);
-        for (var layer = 0; layer < s_layers.Length; layer++)
-        {
-            value = builder.Gemm(value, builder.Constant(Tensor.FromFloats($"w{layer}", [Width, Width], Matrix(layer))), transB: true);
-            if (layer < s_layers.Length - 1)
-                value = builder.Add("Relu", [value]);
-        }
-
-        builder.Output(value, type: ElementType.Float32, shape: [-1, Width]);
-        return builder.Build().ToBytes();
     }
 }

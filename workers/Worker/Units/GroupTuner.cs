@@ -9,13 +9,13 @@ using Orchestrator.Onnx.Partition;
 
 namespace Orchestrator.Worker.Units;
 
-/// <summary>Reconstruction of weights, one group at a time. Activations stay in float.</summary>
+/// <summary>Reconstruction of weights, step sizes of activations, or both, one group at a time.</summary>
 internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
 {
     public Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
     {
         var spec = request.Spec;
-        Check(spec.Loss, activations: null);
+        Check(spec.Loss);
         FakeQuantization.Insert(request.Quantized, request.Grids);
         return ActivationCapture.RunAsync(
             runtime, request.Model, request.Quantized, BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group), request.Data, spec.Preprocess,
@@ -25,16 +25,22 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
     public TunedGroup Tune(TuningRequest request, ReadOnlyMemory<byte>? from, Action<ReadOnlyMemory<byte>> leave, Action<double> progress, CancellationToken cancellationToken)
     {
         var spec = request.Spec;
-        Check(spec.Parameters.Loss, spec.Activations);
+        Check(spec.Parameters.Loss);
         var partition = ModelPartition.Of(request.Model);
         LayerToRound[] layers = [.. spec.Group.Layers.Select(member => ToRound(member, partition, request.Weights[member.Layer.Index]))];
-        var problem = new ReconstructionProblem(request.Model, layers, spec.Parameters, request.Seed, request.RateFactor, spec.Batch);
+        var problem = new ReconstructionProblem(request.Model, layers, spec.Parameters, request.Seed, request.RateFactor, spec.Batch)
+        {
+            Phase = spec.Phase,
+            Activations = GridsOf(request, partition),
+        };
         var result = Reconstructor.Run(
             runtime, problem, new ShardedActivations(request.Shards), from is { } state ? ReconstructionState.Open(state) : null,
             left => leave(left.ToBytes()), progress, cancellationToken);
         var method = result.Reason is not null ? "rtn" : layers.Length == 1 ? "adaround" : "brecq";
         var tuned = spec.Group.Layers.Zip(result.Layers).ToDictionary(pair => pair.First.Layer.Index, pair => ToTuned(pair.Second, method));
-        return new TunedGroup(result.Explosion, result.Reason, result.NearestLoss, result.Loss, spec.Parameters.Iterations, result.Curve, tuned, null);
+        return new TunedGroup(
+            result.Explosion, result.Reason, result.NearestLoss, result.Loss, result.Iterations, result.Curve, tuned,
+            spec.Activations is null ? null : ActivationGrids.ToBytes(result.Activations));
     }
 
     public double LossOf(TuningRequest request, IReadOnlyDictionary<int, float[]> weights, CancellationToken cancellationToken)
@@ -44,7 +50,26 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
         foreach (var (layer, _, _, _) in request.Spec.Group.Layers)
             LayerMatrix.Write(Find(partition, layer.Name), weights[layer.Index]);
         return GroupLoss.Of(
-            runtime, model, partition, BoundaryOf(model, partition, request.Spec.Group), new ShardedActivations(request.Shards), request.Spec.Batch, cancellationToken);
+            runtime, model, partition, BoundaryOf(model, partition, request.Spec.Group), new ShardedActivations(request.Shards), request.Spec.Batch, cancellationToken,
+            GridsOf(request, partition));
+    }
+
+    /// <summary>Initial grids of what the group computes, in graph order.</summary>
+    /// <exception cref="InvalidDataException">A value has none, or one of other bits.</exception>
+    private static List<ActivationGrid> GridsOf(TuningRequest request, ModelPartition partition)
+    {
+        if (request.Spec.Activations is not { } activations)
+            return [];
+        var given = request.Grids.ToDictionary(grid => grid.Value);
+        var grids = new List<ActivationGrid>();
+        foreach (var place in ActivationPlaces.Within(request.Model, partition, BoundaryOf(request.Model, partition, request.Spec.Group), activations))
+        {
+            grids.Add(given.GetValueOrDefault(place.Value) is { } grid && grid.Bits == place.Bits
+                ? grid
+                : throw new InvalidDataException($"The step sizes have no grid of {place.Bits} bits for '{place.Value}'."));
+        }
+
+        return grids;
     }
 
     private static GroupBoundary BoundaryOf(OnnxModel model, ModelPartition partition, GroupSpec group) =>
@@ -62,9 +87,9 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
     private static Layer Find(ModelPartition partition, string name) =>
         partition.Find(name) ?? throw new InvalidOperationException($"The model has no layer '{name}'.");
 
-    private static void Check(ReconstructionLoss loss, ActivationSpec? activations)
+    private static void Check(ReconstructionLoss loss)
     {
-        if (loss != ReconstructionLoss.Mse || activations is not null)
-            throw new NotSupportedException("This worker reconstructs weights by the squared error, with activations in float.");
+        if (loss != ReconstructionLoss.Mse)
+            throw new NotSupportedException("This worker reconstructs by the plain error.");
     }
 }
