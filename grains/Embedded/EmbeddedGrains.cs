@@ -94,7 +94,7 @@ internal sealed class EmbeddedLayerGrain(Activation<ILayerGrain> activation) : I
 /// <summary>How the scheduler grain is called from outside its turns.</summary>
 internal sealed class EmbeddedSchedulerGrain(Activation<ISchedulerGrain> activation) : ISchedulerGrain
 {
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) =>
+    public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) =>
         activation.TurnAsync(g => g.OfferAsync(offers, cancellationToken));
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) =>

@@ -7,7 +7,8 @@ namespace Orchestrator.Grains.Abstractions;
 public interface ISchedulerGrain : IWorkerScheduler
 {
     /// <summary>Units that may run now. A unit that is known already is left where it is.</summary>
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken);
+    /// <returns>How many requests for units waited in vain until then, those included that these units are for: more units open at once would not lie idle.</returns>
+    public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken);
 
     /// <summary>Forgets all units of an owner; results of attempts under way will be refused.</summary>
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken);

@@ -34,15 +34,16 @@ public sealed partial class SchedulerGrain(IGrainHost host, LeaseOptions options
         host.StartTimer(options.Tick, options.Tick, TickAsync);
     }
 
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken)
+    public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken)
     {
+        var waiting = _pending.Count(offers.Select(o => o.Unit.Profile).ToHashSet(StringComparer.Ordinal));
         foreach (var offer in offers)
         {
             if (_table.Offer(offer, Now()) is { } lane)
                 Wake(lane);
         }
 
-        return Task.CompletedTask;
+        return Task.FromResult(waiting);
     }
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken)

@@ -61,7 +61,7 @@ internal sealed class SiloLayerGrain(SiloParts parts) : SiloGrain<ILayerGrain>(p
 [Reentrant]
 internal sealed class SiloSchedulerGrain(SiloParts parts) : SiloGrain<ISchedulerGrain>(parts), ISiloSchedulerGrain
 {
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.OfferAsync(offers, stopping));
+    public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.OfferAsync(offers, stopping));
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => TurnAsync((g, stopping) => g.WithdrawAsync(owner, stopping));
 

@@ -22,6 +22,18 @@ if (args is ["cluster-throughput", .. var cluster])
     return;
 }
 
+if (args is ["cluster-scaling", .. var scaling])
+{
+    await ClusterScaling.RunAsync(scaling);
+    return;
+}
+
+if (args is [DelayWorker.Verb, .. var delayed])
+{
+    await DelayWorker.RunAsync(delayed);
+    return;
+}
+
 if (args is ["cluster-describe", .. var described])
 {
     await ClusterDescribe.RunAsync(described);

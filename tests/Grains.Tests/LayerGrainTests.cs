@@ -2,6 +2,7 @@ using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
 using Orchestrator.Grains.Abstractions;
 using Orchestrator.Grains.Abstractions.Messages;
+using Orchestrator.Jobs.Machines;
 using Orchestrator.Jobs.Outcomes;
 using Orchestrator.Jobs.Plans;
 using Orchestrator.Jobs.Recipes;
@@ -172,6 +173,22 @@ public sealed class LayerGrainTests
         Assert.Equal(2, _scheduler.Offered.Count);
     }
 
+    [Fact]
+    public async Task Workers_that_wait_open_more_units()
+    {
+        const int Waiting = 744;
+        var pattern = Start.Layer;
+        var large = pattern with { Shape = pattern.Shape with { Rows = 4 * Waiting }, Steps = [pattern.Steps[0] with { RangeRows = 1 }] };
+        var (layer, _) = await StartAsync();
+        await layer.StartAsync(Start with { Job = Start.Job with { Run = 1 }, Layer = large }, CancellationToken.None);
+        var hessian = _scheduler.Offered[^1];
+
+        _scheduler.Waiting = Waiting;
+        await layer.AttemptsEndedAsync([End(hessian, Echo(hessian))], CancellationToken.None);
+
+        Assert.Equal(PipelineState.DefaultWindow + Waiting, _scheduler.Offered.Count(o => o.Unit.Kind == UnitKind.Rows));
+    }
+
     private static LayerStart Start => new(
         new JobPlace("local", s_plan.ComputeJobId(), 0, 0), 0, s_plan.Settings, s_plan.Layers[0],
         [.. Enumerable.Range(0, s_plan.Settings.CalibrationShards.Count).Select(i => new BlobRef($"local/gram/{i}", SampleJobs.Digest('5'), 8))]);
@@ -248,10 +265,15 @@ public sealed class LayerGrainTests
 
         public int Acknowledged { get; private set; }
 
-        public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken)
+        /// <summary>Requests that the next offers find.</summary>
+        public int Waiting { get; set; }
+
+        public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken)
         {
             Offered.AddRange(offers);
-            return Task.CompletedTask;
+            var waiting = Waiting;
+            Waiting = 0;
+            return Task.FromResult(waiting);
         }
 
         public Task AcknowledgeAsync(IReadOnlyList<Epoch> epochs, CancellationToken cancellationToken)

@@ -118,6 +118,22 @@ public sealed class SchedulerGrainTests
     }
 
     [Fact]
+    public async Task Whoever_offers_is_told_how_many_requests_waited()
+    {
+        var (scheduler, _) = await ActivateAsync();
+        Task<IReadOnlyList<Lease>>[] waiting = [.. new[] { "worker", "second", "third" }.Select(name => scheduler.LeaseAsync(s_request with { Worker = name }, CancellationToken.None))];
+        var foreign = scheduler.LeaseAsync(s_request with { Worker = "foreign", Profiles = ["other"] }, CancellationToken.None);
+
+        Assert.Equal(3, await scheduler.OfferAsync([Offer("1"), Offer("2")], CancellationToken.None));
+        // Two of them are served; what is offered next finds the third.
+        Assert.Equal(1, await scheduler.OfferAsync([Offer("3")], CancellationToken.None));
+        Assert.Equal(0, await scheduler.OfferAsync([Offer("4")], CancellationToken.None));
+
+        Assert.Equal(["1", "2", "3"], (await Task.WhenAll(waiting)).Select(leases => Assert.Single(leases).Unit.Id));
+        Assert.False(foreign.IsCompleted);
+    }
+
+    [Fact]
     public async Task A_live_lease_is_found_by_its_holder_only()
     {
         var (scheduler, _) = await ActivateAsync();

@@ -25,7 +25,7 @@ internal sealed partial class PipelineRun
     private readonly UnitFinder _finder;
     private readonly UnitFailures _failures;
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
-    private readonly List<UnitOffer> _offers = [];
+    private readonly OfferBatch _offers;
     private readonly List<JobEvent> _events = [];
     private readonly HashSet<Rescue> _rescues = [];
     private PipelineState _state;
@@ -39,6 +39,7 @@ internal sealed partial class PipelineRun
         _state = PipelineState.Create(pipeline.Stages, context.Retry);
         Fold = new PipelineFold(pipeline);
         _failures = new UnitFailures(context, owner, _open.ContainsKey);
+        _offers = new OfferBatch(context);
         _finder = new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold);
     }
 
@@ -133,20 +134,20 @@ internal sealed partial class PipelineRun
     private async Task StepAsync(Queue<PipelineEvent> events, CancellationToken cancellationToken)
     {
         PipelineReport? told = null;
-        while (events.TryDequeue(out var happened))
+        do
         {
-            var step = PipelineMachine.Step(_state, happened);
-            _state = step.State;
-            foreach (var effect in step.Effects)
-                told = await ActAsync(effect, events, cancellationToken) ?? told;
-        }
+            while (events.TryDequeue(out var happened))
+            {
+                var step = PipelineMachine.Step(_state, happened);
+                _state = step.State;
+                foreach (var effect in step.Effects)
+                    told = await ActAsync(effect, events, cancellationToken) ?? told;
+            }
 
-        if (_offers.Count > 0)
-        {
-            UnitOffer[] offers = [.. _offers];
-            _offers.Clear();
-            await _context.Scheduler.OfferAsync(offers, cancellationToken);
+            if (await _offers.SendAsync(cancellationToken) is > 0 and var waiting)
+                events.Enqueue(new PipelineEvent.Wanted(waiting));
         }
+        while (events.Count > 0);
 
         if (told is not null)
             await _report(told);

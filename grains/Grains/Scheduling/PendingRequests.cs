@@ -25,7 +25,10 @@ internal sealed class PendingRequests
         return pending;
     }
 
-    /// <summary>Wakes the first whose worker would get a unit. It leaves when it has seen that it was woken.</summary>
+    /// <summary>Requests of workers that have one of these profiles.</summary>
+    public int Count(IReadOnlySet<string> profiles) => _alike.Where(a => a.Key.Profiles.Split('\n').Any(profiles.Contains)).Sum(a => a.Value.Count);
+
+    /// <summary>Wakes the first whose worker would get a unit. It waits no more: whom it is in vain for asks again.</summary>
     /// <returns>False where there is none.</returns>
     public bool Wake(Func<LeaseRequest, bool> isFor)
     {
@@ -33,8 +36,10 @@ internal sealed class PendingRequests
         {
             foreach (var pending in line)
             {
-                if (isFor(pending.Request) && pending.Wake())
-                    return true;
+                if (!isFor(pending.Request) || !pending.Wake())
+                    continue;
+                pending.Dispose();
+                return true;
             }
         }
 

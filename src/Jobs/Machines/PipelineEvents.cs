@@ -29,6 +29,9 @@ public abstract record PipelineEvent
     /// <param name="Producer">The unit that made it; null where another pipeline made it.</param>
     public sealed record Damaged(UnitPlace? Producer) : PipelineEvent;
 
+    /// <summary>Workers waited for units when some were offered.</summary>
+    public sealed record Wanted(int Workers) : PipelineEvent;
+
     /// <summary>Nothing may be committed any more.</summary>
     public sealed record Stopped : PipelineEvent;
 }

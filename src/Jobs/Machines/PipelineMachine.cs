@@ -23,6 +23,8 @@ public static class PipelineMachine
         PipelineEvent.AttemptFailed e when IsOpen(state, e.Unit, OpenPhase.Offered) => Retry(state, e),
         PipelineEvent.Rested e when IsOpen(state, e.Unit, OpenPhase.Resting) =>
             new PipelineStep(Set(state, e.Unit, OpenPhase.Offered), [new PipelineEffect.Offer(e.Unit)]),
+        PipelineEvent.Wanted e when state.Status == PipelineStatus.Running =>
+            Advance(state with { Window = Math.Max(state.Window, Math.Min(state.Window + e.Workers, PipelineState.MaxWindow)) }, []),
         // What was committed before a pipeline was given up may be in use, and is made again like anything else.
         PipelineEvent.Damaged e when state.Status is PipelineStatus.Running or PipelineStatus.Finished or PipelineStatus.GivenUp => Repair(state, e.Producer),
         PipelineEvent.Stopped when state.Status is not PipelineStatus.Stopped =>

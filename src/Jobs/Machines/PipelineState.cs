@@ -33,12 +33,18 @@ public enum OpenPhase
 /// <summary>How far a pipeline is. Only a window of units is open at a time, so the state does not grow with the number of units.</summary>
 public sealed record PipelineState
 {
-    /// <summary>Units open at once: enough for any number of slots, few enough that a fold of a million units stays small.</summary>
+    /// <summary>Units open at once where no worker waits for more: few enough that a fold of a million units stays small.</summary>
     public const int DefaultWindow = 256;
+
+    /// <summary>Units open at once however many workers wait.</summary>
+    public const int MaxWindow = 16_384;
 
     public required ImmutableArray<int> Stages { get; init; }
     public required RetryPolicy Retry { get; init; }
+
+    /// <summary>Units that may be open at once. Grows by the workers that wait, so that it soon holds what all of them work on and some to spare.</summary>
     public int Window { get; init; } = DefaultWindow;
+
     public PipelineStatus Status { get; init; } = PipelineStatus.Waiting;
 
     /// <summary>The stage in work; the stages before it are committed.</summary>

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Orchestrator.Benchmarks.Stores;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Blobs;
@@ -25,7 +26,7 @@ namespace Orchestrator.Benchmarks.Cluster;
 
 /// <summary>
 /// A server, its API on loopback and workers that compute nothing, all in one process:
-/// <c>cluster-throughput WORKERS UNITS MILLISECONDS-A-UNIT [memory|azurite]</c>; Azurite is a process of its own. Every lease and every completion is a request of its own; units are
+/// <c>cluster-throughput WORKERS UNITS MILLISECONDS-A-UNIT [memory|azurite [LAYERS]]</c>; Azurite is a process of its own. Every lease and every completion is a request of its own; units are
 /// committed by the coordinator as always. Dispatch is the time from a worker's request for a unit to its answer with one.
 /// </summary>
 internal static class ClusterThroughput
@@ -40,7 +41,7 @@ internal static class ClusterThroughput
     public static async Task RunAsync(string[] args)
     {
         var (workers, units, pause) = (Number(args, 0, 16), Number(args, 1, 20_000), Number(args, 2, 0));
-        await using var azurite = args is [.., "azurite"] ? await AzuriteServer.StartAsync() : null;
+        await using var azurite = args.Contains("azurite") ? await AzuriteServer.StartAsync() : null;
         IBlobStore store = azurite is null ? new MemoryBlobStore() : await azurite.OpenAsync("bench");
         using var stop = new CancellationTokenSource();
         var node = new ServerNode(ServerNodeOptions.Default, new ServerNodeParts(
@@ -52,23 +53,23 @@ internal static class ClusterThroughput
         var running = node.RunAsync(stop.Token);
         using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = int.MaxValue };
         using var client = new HttpClient(handler) { BaseAddress = api.Address };
-        await SubmitAsync(client, store, MillionUnits.MakePlan(units, 4), node);
-        await MeasureAsync(client, store, workers, pause, stop);
+        while (node.TryActive() is null)
+            await PauseAsync(10, CancellationToken.None);
+        var id = await SubmitAsync(client, store, MillionUnits.MakePlan(units, Number(args, 4, 4)));
+        await MeasureAsync(client, store, id, workers, pause, stop);
         await running;
     }
 
-    private static async Task MeasureAsync(HttpClient client, IBlobStore store, int workers, int pause, CancellationTokenSource stop)
+    private static async Task MeasureAsync(HttpClient client, IBlobStore store, string id, int workers, int pause, CancellationTokenSource stop)
     {
-        var id = (await client.GetFromJsonAsync<JobView[]>(Routes.Jobs, CanonicalJson.Options))![0].Id;
         var dispatches = new ConcurrentBag<double>();
         using var over = new CancellationTokenSource();
         var (clock, cpu) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var working = Enumerable.Range(0, workers).Select(w => WorkAsync(client, w, pause, workers >= Crowd, dispatches, clock, over.Token)).ToArray();
-        var lines = await client.GetStringAsync(Routes.Watch(id));
+        var end = await WatchAsync(client, id);
         var seconds = clock.Elapsed.TotalSeconds;
         await over.CancelAsync();
         await Task.WhenAll(working);
-        var end = System.Text.Json.JsonSerializer.Deserialize<JobView>(lines.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1], CanonicalJson.Options)!;
         var sorted = dispatches.Order().ToArray();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{end.Status}: {end.UnitsDone} units in {seconds:0.0} s = {end.UnitsDone / seconds:0} units/s leased, completed and committed by {workers} workers ({(Environment.CpuUsage.TotalTime - cpu).TotalSeconds:0.0} s of processor time, workers included); dispatch p50 {At(sorted, 0.5):0.0} ms, p99 {At(sorted, 0.99):0.0} ms, max {sorted[^1]:0.0} ms"));
@@ -119,17 +120,23 @@ internal static class ClusterThroughput
         await timer.WaitForNextTickAsync(stop);
     }
 
-    private static async Task SubmitAsync(HttpClient client, IBlobStore store, JobPlan plan, ServerNode node)
+    /// <summary>The job as it is when it has ended.</summary>
+    internal static async Task<JobView> WatchAsync(HttpClient client, string id)
     {
-        while (node.TryActive() is null)
-            await PauseAsync(10, CancellationToken.None);
+        var lines = await client.GetStringAsync(Routes.Watch(id));
+        return JsonSerializer.Deserialize<JobView>(lines.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1], CanonicalJson.Options)!;
+    }
+
+    /// <returns>The job's id.</returns>
+    internal static async Task<string> SubmitAsync(HttpClient client, IBlobStore store, JobPlan plan)
+    {
         var source = new SourceBlob(s_model, "model"u8.Length);
         await store.CreateAsync(BlobNames.Input("local", s_model), "model"u8.ToArray(), CancellationToken.None);
         plan = plan with { Settings = plan.Settings with { Model = source, Calibration = source, Evaluation = source } };
         var stamp = new SourceStamp("model", s_model, source.Length);
         var answer = await client.PostAsJsonAsync(Routes.Jobs, new JobSubmission("bench", plan, SampleJobs.ThreeLayers(), new JobSources(stamp, stamp, stamp, stamp), Fresh: false), CanonicalJson.Options);
-        Console.WriteLine($"submitted: {answer.StatusCode}");
         answer.EnsureSuccessStatusCode();
+        return (await answer.Content.ReadFromJsonAsync<JobView>(CanonicalJson.Options))!.Id;
     }
 
     internal static FoldJob FoldOf(IBlobStore store) => async (scope, plan, token) =>
@@ -149,5 +156,5 @@ internal static class ClusterThroughput
 
     private static double At(double[] sorted, double share) => sorted[(int)(share * (sorted.Length - 1))];
 
-    private static int Number(string[] args, int place, int otherwise) => args.Length > place ? int.Parse(args[place], CultureInfo.InvariantCulture) : otherwise;
+    internal static int Number(string[] args, int place, int otherwise) => args.Length > place ? int.Parse(args[place], CultureInfo.InvariantCulture) : otherwise;
 }

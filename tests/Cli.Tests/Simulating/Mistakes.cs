@@ -174,7 +174,7 @@ internal static class Mistakes
     {
         private readonly Dictionary<Epoch, WorkUnit> _units = [];
 
-        public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => inner.OfferAsync(offers, cancellationToken);
+        public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => inner.OfferAsync(offers, cancellationToken);
 
         public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => inner.WithdrawAsync(owner, cancellationToken);
 

@@ -57,6 +57,22 @@ public sealed class PipelineMachineTests
     }
 
     [Fact]
+    public void The_window_grows_by_the_workers_that_wait_up_to_a_limit()
+    {
+        const int Units = 100_000;
+        const int Waiting = 744;
+        var script = new Script(Units);
+        script.Feed(new PipelineEvent.Begun());
+
+        script.Feed(new PipelineEvent.Wanted(Waiting));
+        Assert.Equal(PipelineState.DefaultWindow + Waiting, script.State.Open.Count);
+        script.Feed(LookedUp(0, 0, found: true));
+        Assert.Equal(PipelineState.DefaultWindow + Waiting, script.State.Open.Count);
+        script.Feed(new PipelineEvent.Wanted(int.MaxValue / 2));
+        Assert.Equal(PipelineState.MaxWindow, script.State.Open.Count);
+    }
+
+    [Fact]
     public void A_failed_unit_rests_and_is_offered_again_until_it_is_quarantined()
     {
         var script = Offered();
@@ -130,7 +146,7 @@ public sealed class PipelineMachineTests
         script.Feed(new PipelineEvent.Stopped());
         Assert.Equal("Withdraw", script.Take());
 
-        foreach (var late in new PipelineEvent[] { new PipelineEvent.Committed(new UnitPlace(0, 0)), Failed(1), new PipelineEvent.Begun(), new PipelineEvent.Stopped(), new PipelineEvent.Damaged(null) })
+        foreach (var late in new PipelineEvent[] { new PipelineEvent.Committed(new UnitPlace(0, 0)), Failed(1), new PipelineEvent.Begun(), new PipelineEvent.Wanted(1), new PipelineEvent.Stopped(), new PipelineEvent.Damaged(null) })
             script.Feed(late);
 
         Assert.Equal("", script.Take());
@@ -183,6 +199,7 @@ public sealed class PipelineMachineTests
     private static IEnumerable<PipelineEvent> Answers(PipelineEffect effect, Random random) => effect switch
     {
         PipelineEffect.LookUp e => [new PipelineEvent.LookedUp(e.Unit, random.Next(2) == 0)],
+        PipelineEffect.Offer when random.Next(8) == 0 => [new PipelineEvent.Wanted(random.Next(3)), .. Answers(effect, random)],
         PipelineEffect.Offer e => random.Next(3) == 0
             ? [new PipelineEvent.AttemptFailed(e.Unit, OutcomeKind.Lost, s_passing, new AttemptCounts(0, 0, 0, 1, false)), new PipelineEvent.Rested(e.Unit)]
             : [new PipelineEvent.Committed(e.Unit)],

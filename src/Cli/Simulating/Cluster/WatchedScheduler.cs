@@ -11,7 +11,7 @@ internal sealed class WatchedScheduler(ISchedulerGrain inner, Witness witness, T
 {
     private readonly Dictionary<Epoch, Book> _leases = [];
 
-    public Task OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => inner.OfferAsync(offers, cancellationToken);
+    public Task<int> OfferAsync(IReadOnlyList<UnitOffer> offers, CancellationToken cancellationToken) => inner.OfferAsync(offers, cancellationToken);
 
     public Task WithdrawAsync(UnitOwner owner, CancellationToken cancellationToken) => inner.WithdrawAsync(owner, cancellationToken);
 
