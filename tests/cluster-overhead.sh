@@ -12,7 +12,7 @@ port=7391 server="http://127.0.0.1:7391"
 folder=$(mktemp -d)
 pids=() azurite=""
 stop() { [ "${#pids[@]}" -eq 0 ] || { kill -9 "${pids[@]}"; wait "${pids[@]}"; } 2>/dev/null; pids=(); }
-trap 'stop; [ -z "$azurite" ] || kill -9 "$azurite"; rm -rf "$folder"' EXIT
+trap 'stop; [ -z "$azurite" ] || { kill -9 "$azurite"; wait "$azurite"; } 2>/dev/null; rm -rf "$folder"' EXIT
 cp -r src/Samples/fashion-resnet14/. "$folder"
 if [ "$size" = small ]; then
   cat > "$folder/recipe.yaml" <<RECIPE

@@ -52,7 +52,7 @@ internal static class ClusterThroughput
         await api.StartAsync(CancellationToken.None);
         var running = node.RunAsync(stop.Token);
         using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = int.MaxValue };
-        using var client = new HttpClient(handler) { BaseAddress = api.Address };
+        using var client = new HttpClient(handler) { BaseAddress = api.Address, Timeout = Timeout.InfiniteTimeSpan };
         while (node.TryActive() is null)
             await PauseAsync(10, CancellationToken.None);
         var id = await SubmitAsync(client, store, MillionUnits.MakePlan(units, Number(args, 4, 4)));
