@@ -33,6 +33,7 @@ internal static class ModelFold
             LatencyBeforeMs = results.Where(u => u.Id == ResultPipeline.FloatLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
             LatencyAfterMs = results.Where(u => u.Id == ResultPipeline.CompressedLatency).Select(u => u.Metrics.LatencyMs).FirstOrDefault(),
             ModelBytes = Assembly(result)?.Metrics.ModelBytes,
+            Activations = Assembly(result)?.Metrics.Activations ?? [],
             Checks = [.. results.SelectMany(u => u.Metrics.Checks ?? [])],
             Corrections = [.. results.SelectMany(u => u.Metrics.Corrections ?? [])],
             Rescues = [.. own.SelectMany(fold => fold.InOrder()).SelectMany(u => u.Metrics.Rescues ?? []).Distinct()],

@@ -18,6 +18,7 @@ internal static class HtmlReport
                     HtmlCharts.Render(report),
                     HtmlLayerTable.Render(report),
                     HtmlReconstruction.Render(report),
+                    HtmlActivations.Render(report),
                     HtmlEstimate.Render(report),
                     HtmlNotes.Rescues(report),
                     HtmlNotes.LeftAlone(report),

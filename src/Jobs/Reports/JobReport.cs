@@ -28,6 +28,9 @@ public sealed record JobReport
     /// <summary>How layers were reconstructed together, group by group and phase by phase; null where the recipe reconstructs nothing.</summary>
     public IReadOnlyList<GroupReport>? Reconstruction { get; init; }
 
+    /// <summary>Activations that the written model quantizes, in its order; null where the recipe quantizes none.</summary>
+    public IReadOnlyList<QuantizedActivation>? Activations { get; init; }
+
     public required string Profile { get; init; }
 
     /// <summary>Null where nobody estimated.</summary>
@@ -64,7 +67,9 @@ public sealed record LayerReport
     public required int Rows { get; init; }
     public required int Columns { get; init; }
     public required double Bits { get; init; }
+    /// <summary>Of what the layer computes on, the most where there are several; 32 where one is float.</summary>
     public int ActivationBits { get; init; } = 32;
+
     public double Sparsity { get; init; }
 
     /// <summary>The share of zeros that the layer had before and kept; null where it had none to keep.</summary>

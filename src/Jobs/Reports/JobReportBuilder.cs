@@ -21,13 +21,13 @@ public sealed record ReportFacts(JobStatus Status, string? Reason, string? Model
 public static class JobReportBuilder
 {
     private const double FloatBits = 32;
+    private const int FloatActivations = 32;
 
     public static JobReport Build(JobPlan plan, ModelOutline outline, JobSummary summary, ReportFacts facts)
     {
         var metric = plan.Settings.Metric;
         var solved = summary.Layers.ToDictionary(l => l.Index);
-        // Where some group's activations could not be tuned, the written model computes in float.
-        var activations = plan.Reconstruction?.Activations is { } wished && summary.Groups.Count(g => g.Metrics.Reconstruction!.Phase != ReconstructionPhase.Weights) == plan.Reconstruction.Groups.Count ? wished : null;
+        var activations = summary.Activations.SelectMany(a => a.Layers, (a, layer) => (Layer: layer, a.Bits)).GroupBy(a => a.Layer).ToDictionary(g => g.Key, g => g.Max(a => a.Bits));
         var tuned = summary.Groups.SelectMany(g => g.Metrics.Reconstruction!.Layers).Where(l => l.Method is not null).GroupBy(l => l.Index).ToDictionary(g => g.Key, g => g.First());
         var checks = summary.Checks.GroupBy(c => c.Layer).ToDictionary(g => g.Key, g => g.First());
         return new JobReport
@@ -42,14 +42,15 @@ public static class JobReportBuilder
             Units = new UnitsReport(summary.Computed + summary.Reused, summary.Computed, summary.Reused),
             Seconds = facts.Seconds,
             PeakMemoryBytes = facts.PeakMemoryBytes,
-            Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Concat(facts.Incidents).Concat(NotMeasured(plan, summary)).Distinct()],
+            Rescues = [.. summary.Layers.SelectMany(l => l.Rescues.Select(r => r with { Layer = r.Layer ?? plan.Layers[l.Index].Name })).Concat(summary.Rescues).Concat(facts.Incidents).Concat(NotMeasured(plan, summary)).Concat(NotQuantized(plan, summary)).Distinct()],
             Layers =
             [
-                .. plan.Layers.Select(l => Tuned(Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null), l, tuned.GetValueOrDefault(l.Index), activations)),
+                .. plan.Layers.Select(l => Tuned(Layer(l, solved.GetValueOrDefault(l.Index), checks.GetValueOrDefault(l.Name), summary.ModelBytes is not null), tuned.GetValueOrDefault(l.Index), activations.GetValueOrDefault(l.Name, FloatActivations))),
                 .. outline.Unsupported.Select(Unsupported),
             ],
             Corrections = summary.Corrections,
             Reconstruction = plan.Reconstruction is null ? null : [.. summary.Groups.Select(g => GroupReport.Of(plan, g))],
+            Activations = plan.Reconstruction?.Activations is null ? null : summary.Activations,
             Profile = plan.Settings.Profile,
             Estimate = facts.Estimate,
             ModelSha256 = facts.ModelSha256,
@@ -91,13 +92,12 @@ public static class JobReportBuilder
         };
     }
 
-    /// <summary>What the reconstruction made of a layer. The first layer is fed by the model's input, which stays in float.</summary>
-    private static LayerReport Tuned(LayerReport report, LayerPlan plan, ReconstructedLayerMetrics? tuned, ActivationSpec? activations)
+    /// <summary>What the reconstruction made of a layer.</summary>
+    private static LayerReport Tuned(LayerReport report, ReconstructedLayerMetrics? tuned, int activationBits)
     {
         if (report.Status is not ("compressed" or "sample"))
             return report;
-        if (activations is not null && plan.Index > 0)
-            report = report with { ActivationBits = activations.Eight.Any(l => l.Index == plan.Index) ? ReconstructionPlanner.EightBits : activations.Bits };
+        report = report with { ActivationBits = activationBits };
         return tuned is null ? report : report with { Method = report.Method is null ? tuned.Method : $"{report.Method}+{tuned.Method}" };
     }
 
@@ -122,6 +122,13 @@ public static class JobReportBuilder
             yield return new Rescue(null, "latency-not-measured", "the job ended before the latency was measured, or measuring it failed");
         if (plan.Settings.Metric is { } metric && (summary.Baseline is null || summary.Compressed is null))
             yield return new Rescue(null, "metric-not-measured", $"the job ended before '{metric}' was measured, or measuring it failed");
+    }
+
+    /// <summary>That activations are in float although the recipe says otherwise.</summary>
+    private static IEnumerable<Rescue> NotQuantized(JobPlan plan, JobSummary summary)
+    {
+        if (summary.ModelBytes is not null && plan.Reconstruction?.Activations is { Bits: var bits } && summary.Activations.Count == 0)
+            yield return new Rescue(null, "activations-in-float", $"the job ended before all groups had step sizes of {bits} bits, so the model computes in float");
     }
 
     private static LayerReport Unsupported(UnsupportedNode node) => new()

@@ -18,6 +18,9 @@ public sealed record JobSummary
     /// <summary>Bytes of the written model; null where none was written.</summary>
     public long? ModelBytes { get; init; }
 
+    /// <summary>Activations that the written model quantizes; empty where it computes in float.</summary>
+    public IReadOnlyList<QuantizedActivation> Activations { get; init; } = [];
+
     public IReadOnlyList<LayerCheck> Checks { get; init; } = [];
 
     /// <summary>What corrections did, in their order.</summary>

@@ -34,6 +34,9 @@ public sealed record UnitMetrics
 
     public ReconstructionMetrics? Reconstruction { get; init; }
 
+    /// <summary>Activations that the written model quantizes.</summary>
+    public IReadOnlyList<QuantizedActivation>? Activations { get; init; }
+
     /// <summary>Computation time of the attempt in seconds.</summary>
     public double Seconds { get; init; }
 }
@@ -47,6 +50,14 @@ public sealed record Rescue(string? Layer, string Kind, string Detail);
 /// <param name="Shift">Root mean square over channels of the change of the mean, in standard deviations of the float model.</param>
 /// <param name="Scale">Geometric mean over channels of the compressed model's standard deviation over the float model's; 1 where only the mean is corrected.</param>
 public sealed record SiteCorrection(Correction Kind, string Node, double Shift, double Scale);
+
+/// <summary>An activation that a written model quantizes.</summary>
+/// <param name="Value">Its name in the model.</param>
+/// <param name="FirstStep">The step size that the tuning began with.</param>
+/// <param name="Step">The step size that it has.</param>
+/// <param name="Zero">The code of 0.</param>
+/// <param name="Layers">Names of the layers that it feeds, moved or averaged on the way or not.</param>
+public sealed record QuantizedActivation(string Value, int Bits, float FirstStep, float Step, int Zero, IReadOnlyList<string> Layers);
 
 /// <summary>One layer's output in the compressed model against the float model.</summary>
 public sealed record LayerCheck(string Layer, double RelativeError, double Cosine);

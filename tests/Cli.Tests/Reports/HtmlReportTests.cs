@@ -69,6 +69,16 @@ public sealed partial class HtmlReportTests
     }
 
     [Fact]
+    public void Each_activation_that_is_quantized_has_a_row_with_its_grid()
+    {
+        var report = SampleReports.Large() with { Activations = [new("/stage1/Relu_output_0", 4, 0.25f, 0.1875f, 3, ["/stage1/conv1", "/stage1/conv2"])] };
+        var page = Parse(HtmlReport.Render(report, SampleReports.Provenance));
+
+        Assert.All((string[])["Activations", "/stage1/Relu_output_0", "0.250", "0.188", "/stage1/conv1, /stage1/conv2"], text => Assert.Contains(text, page.Value, StringComparison.Ordinal));
+        Assert.DoesNotContain("Code of 0", Parse(HtmlReport.Render(SampleReports.Large() with { Activations = [] }, SampleReports.Provenance)).Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_failed_job_has_a_page_with_its_reason()
     {
         var report = SampleReports.Empty();

@@ -57,13 +57,17 @@ public sealed class JobReportBuilderTests
         {
             Layers = [.. plan.Layers.Select(l => new LayerSummary { Index = l.Index, Weights = 100, ZeroWeights = 50 })],
             Groups = [.. groups.SkipLast(isWhole ? 0 : 1)],
+            Activations = isWhole ? [new("relu1", 8, 1, 2, 0, ["/conv2", "/fc"]), new("relu2", 4, 1, 1, 0, ["/conv2"])] : [],
         };
 
         var report = JobReportBuilder.Build(plan, SampleJobs.ThreeLayers(), summary, s_facts);
 
         Assert.Equal(["exact-obs+rtn", "exact-obs+brecq", "exact-obs+obq"], report.Layers.Select(l => l.Method));
         Assert.Equal([8.0, 4.0, 8.0], report.Layers.Select(l => l.Bits));
-        Assert.Equal(isWhole ? [32, 4, 8] : [32, 32, 32], report.Layers.Select(l => l.ActivationBits));
+        Assert.Equal(isWhole ? [32, 8, 8] : [32, 32, 32], report.Layers.Select(l => l.ActivationBits));
+        Assert.Equal(summary.Activations, report.Activations);
+        Assert.Equal(isWhole ? [] : ["activations-in-float"], report.Rescues.Select(r => r.Kind));
+        Assert.Null(JobReportBuilder.Build(s_plan, s_outline, s_summary, s_facts).Activations);
         var first = report.Reconstruction![0];
         Assert.Equal(("b1", ReconstructionPhase.Weights, 0.25, "it exploded"), (first.Name, first.Phase, first.Flipped, first.Reason));
         Assert.Equal(["/conv2", "/fc"], first.Layers);

@@ -54,7 +54,7 @@ public sealed class ActivationUnitsTests : IDisposable
     [Fact]
     public async Task A_group_behind_quantized_activations_is_fed_with_values_on_their_grid_and_aims_at_the_float_ones()
     {
-        ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(Middle, Bits, 0.1f, 0)];
+        ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(TinyChain.Middle, Bits, 0.1f, 0)];
         ActivationGrid[] tuned = [new(First, Bits, 0.5f, 0)];
         UnitInput[] steps = [_context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
         var shard = await CaptureAsync(new CaptureSpec(Group(1), [], 0, TinyGemm.Samples, 8, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations, Steps = 2 }, steps);
@@ -67,12 +67,12 @@ public sealed class ActivationUnitsTests : IDisposable
     [Fact]
     public async Task The_written_model_quantizes_each_activation_on_its_newest_grid()
     {
-        ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(Middle, Bits, 0.1f, 0)];
+        ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(TinyChain.Middle, Bits, 0.1f, 0)];
         ActivationGrid[] tuned = [new(Middle, Bits, 0.25f, 1)];
         UnitInput[] steps = [_context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
         var spec = new AssembleSpec([.. s_layers.Select(l => new AssembleLayer(l, null, null))], BatchNormMode.Fold) { Activations = s_activations };
 
-        await RunAsync(spec, UnitKind.Assemble, [_model, Weights(0, 1), Weights(1, 1), Weights(2, 1), .. steps]);
+        var metrics = await RunAsync(spec, UnitKind.Assemble, [_model, Weights(0, 1), Weights(1, 1), Weights(2, 1), .. steps]);
 
         var written = OnnxModel.Load(_context.Bytes(Roles.Model));
         var expected = OnnxModel.Load(TinyChain.Model());
@@ -80,6 +80,7 @@ public sealed class ActivationUnitsTests : IDisposable
         Assert.Equal(2, written.Graph.Nodes.Count(n => n.Is("QuantizeLinear")));
         Assert.Equal(Run(expected), Run(written));
         Assert.NotEqual(Run(OnnxModel.Load(TinyChain.Model())), Run(written));
+        Assert.Equal([(TinyChain.First, 8, 0.01f, 0.01f, 0, "Gemm_1"), (TinyChain.Middle, Bits, 0.1f, 0.25f, 1, "Gemm_2")], metrics.Activations!.Select(a => (a.Value, a.Bits, a.FirstStep, a.Step, a.Zero, a.Layers.Single())));
     }
 
     [Fact]

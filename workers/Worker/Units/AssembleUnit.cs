@@ -17,7 +17,9 @@ internal static class AssembleUnit
     public static async Task<UnitMetrics> RunAsync(AssembleSpec spec, UnitInputs inputs, IUnitContext context, ModelRuntime runtime)
     {
         var model = ModelPreparation.Prepare(await inputs.ModelAsync(inputs.Single(Roles.Model)), spec.BatchNorm);
-        var layers = ModelPartition.Of(model).Layers.ToDictionary(layer => layer.Name);
+        var partition = ModelPartition.Of(model);
+        var layers = partition.Layers.ToDictionary(layer => layer.Name);
+        var activations = spec.Activations is null ? null : await ActivationQuantizers.ReadAsync(model, partition, inputs);
         var quantized = new List<LayerCodes>();
         var rescues = new List<Rescue>();
         var opset = model.Opset;
@@ -47,8 +49,7 @@ internal static class AssembleUnit
         rescues.AddRange(spec.FoldsAfter == true
             ? await FoldAsync(model, spec, quantized, inputs)
             : await KeepAsync(model, spec, quantized, inputs));
-        if (spec.Activations is not null)
-            await QuantizeAsync(model, inputs);
+        activations?.Apply(model);
         spill?.MoveOut(model);
         if (model.Opset != opset)
             rescues.Add(new Rescue(null, OpsetRaised, $"the model was opset {opset} and is now {model.Opset}: its codes need an operator that came with it"));
@@ -58,14 +59,14 @@ internal static class AssembleUnit
             var written = model.ToBytes();
             runtime.Open(written).Dispose();
             await context.WriteAsync(Roles.Model, written, inputs.CancellationToken);
-            return new UnitMetrics { ModelBytes = written.LongLength, Rescues = rescues };
+            return new UnitMetrics { ModelBytes = written.LongLength, Rescues = rescues, Activations = activations?.Told };
         }
 
         runtime.Check(model);
         var layout = ExternalLayout.Of(model, ExternalWeights.FileName);
         await context.WriteAsync(Roles.Model, layout.Message, inputs.CancellationToken);
         await context.WriteAsync(Roles.ModelData, (stream, _) => Write(layout, stream), inputs.CancellationToken);
-        return new UnitMetrics { ModelBytes = layout.Message.LongLength + layout.DataLength, Rescues = rescues };
+        return new UnitMetrics { ModelBytes = layout.Message.LongLength + layout.DataLength, Rescues = rescues, Activations = activations?.Told };
     }
 
     /// <summary>The rows that were solved, and those behind them as they were.</summary>
@@ -118,13 +119,6 @@ internal static class AssembleUnit
         }
 
         return rescues;
-    }
-
-    private static async Task QuantizeAsync(OnnxModel model, UnitInputs inputs)
-    {
-        foreach (var grid in await ReconstructUnits.GridsAsync(inputs))
-            QuantizedActivations.Apply(model, grid.Value, grid.Scale, grid.Zero, grid.Bits);
-        model.Graph.Sort();
     }
 
     private static void Write(OnnxModel model, LayerCodes layer, List<Rescue> rescues)

@@ -55,6 +55,17 @@ public static class ActivationPlaces
         return [.. Of(model, partition, spec).Where(place => inside.Contains(place.Value))];
     }
 
+    /// <summary>Names of the layers that compute on a quantized value, moved or averaged on the way or not, by the value; in graph order.</summary>
+    /// <param name="values">What is quantized.</param>
+    /// <inheritdoc cref="Of"/>
+    public static ILookup<string, string> LayersBehind(OnnxModel model, ModelPartition partition, IEnumerable<string> values)
+    {
+        var quantized = values.ToHashSet(StringComparer.Ordinal);
+        return partition.Layers
+            .SelectMany(layer => layer.Nodes.SelectMany(node => SourcesOf(model.Graph, layer.InputOf(node), quantized)).Where(quantized.Contains).Distinct(), (layer, value) => (layer.Name, Value: value))
+            .ToLookup(pair => pair.Value, pair => pair.Name);
+    }
+
     private static List<string> ValuesOf(Graph graph, ModelPartition partition)
     {
         var layers = partition.Layers.SelectMany(l => l.Nodes).ToHashSet();
