@@ -35,7 +35,7 @@ internal static class CompressReader
     private static CompressStep? ReadStep(RecipeNode node, string path, RecipeErrors errors)
     {
         if (MethodOf(node, path, errors) is not { } method
-            || Section.Of(node, path, RecipeKeys.Methods[method], errors, method is "adaround" or "brecq" ? RecipeKeys.ReconstructionLater : []) is not { } section)
+            || Section.Of(node, path, RecipeKeys.Methods[method], errors) is not { } section)
         {
             return null;
         }

@@ -19,11 +19,11 @@ internal static class RecipeKeys
     private static readonly string[] s_reconstruction =
     [
         "method", "bits", "grid", "scheme", "granularity", "iterations", "batch", "rate", "lambda", "beta", "warmup", "inputs", "loss",
-        "activation_bits", "damping",
+        "activation_bits", "activations", "activation_iterations", "activation_rate", "drop", "damping",
     ];
 
-    /// <summary>Keys of the methods that reconstruct, for activations below 32 bits.</summary>
-    public static readonly string[] ReconstructionLater = ["activations", "activation_iterations", "activation_rate", "drop"];
+    /// <summary>Those of them that say something only where activations have less than 32 bits.</summary>
+    public static readonly string[] OfActivations = ["activations", "activation_iterations", "activation_rate", "drop"];
 
     /// <summary>Keys of each method, <c>method</c> itself included.</summary>
     public static readonly IReadOnlyDictionary<string, string[]> Methods = new Dictionary<string, string[]>
@@ -50,6 +50,7 @@ internal static class RecipeKeys
     public static readonly string[] Inputs = ["quantized", "float"];
     public static readonly string[] Losses = ["mse"];
     public static readonly string[] LossesLater = ["fisher"];
+    public static readonly string[] ActivationTunings = ["two-phase", "joint"];
     public static readonly string[] Corrections = ["bias", "mean_variance"];
     public static readonly string[] FirstLastBits = ["same", "8"];
 }

@@ -18,14 +18,19 @@ internal static class ReconstructReader
         step = step with
         {
             Inputs = section.Choice("inputs", RecipeKeys.Inputs) == "float" ? ReconstructionInputs.Unquantized : step.Inputs,
+            ActivationBits = ReadActivationBits(section) ?? step.ActivationBits,
             Batch = ReadCount(section, "batch", step.Batch),
             Rate = ReadPositive(section, "rate", step.Rate),
             Lambda = ReadPositive(section, "lambda", step.Lambda),
             Warmup = ReadShare(section, "warmup") ?? step.Warmup,
+            Activations = section.Choice("activations", RecipeKeys.ActivationTunings) == "joint" ? ActivationTuning.Joint : step.Activations,
+            ActivationIterations = ReadCount(section, "activation_iterations", step.ActivationIterations),
+            ActivationRate = ReadPositive(section, "activation_rate", step.ActivationRate),
         };
         section.Choice("loss", RecipeKeys.Losses, RecipeKeys.LossesLater);
-        CheckActivationBits(section);
-        return ReadBeta(section, step);
+        if (step.ActivationBits == ReconstructStep.FloatBits && RecipeKeys.OfActivations.FirstOrDefault(section.Has) is { } idle)
+            section.Fault(idle, "activations stay in float; give activation_bits, for example 4");
+        return ReadBeta(section, ReadDrop(section, step));
     }
 
     private static Granularity? ReadGranularity(Section section) => section.Choice("granularity", RecipeKeys.Granularities) switch
@@ -37,10 +42,23 @@ internal static class ReconstructReader
         _ => null,
     };
 
-    private static void CheckActivationBits(Section section)
+    private static int? ReadActivationBits(Section section)
     {
-        if (section.Integer("activation_bits", RecipeLimits.MinBits, ReconstructStep.FloatBits) is { } bits and not ReconstructStep.FloatBits)
-            section.NotYet("activation_bits", $"{bits} (valid here: {ReconstructStep.FloatBits}, activations stay in float)");
+        if (section.Integer("activation_bits", RecipeLimits.MinBits, ReconstructStep.FloatBits) is not { } bits)
+            return null;
+        if (bits is > RecipeLimits.MaxBits and not ReconstructStep.FloatBits)
+            section.Fault("activation_bits", $"{bits} is out of range; {RecipeLimits.MinBits} to {RecipeLimits.MaxBits}, or {ReconstructStep.FloatBits} for float");
+        return (int)bits;
+    }
+
+    /// <summary>Elements are dropped while step sizes are learned with the weights.</summary>
+    private static ReconstructStep ReadDrop(Section section, ReconstructStep step)
+    {
+        if (ReadShare(section, "drop") is not { } drop)
+            return step;
+        if (section.Has("activations") && step.Activations != ActivationTuning.Joint)
+            section.Fault("drop", "it needs step sizes that are learned with the weights; write activations: joint, or leave activations out");
+        return step with { Drop = drop, Activations = ActivationTuning.Joint };
     }
 
     private static int ReadCount(Section section, string key, int otherwise) => (int)(section.Integer(key, 1, RecipeLimits.Iterations) ?? otherwise);

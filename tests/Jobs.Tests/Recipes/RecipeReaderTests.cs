@@ -131,9 +131,6 @@ public sealed class RecipeReaderTests
 
     [Theory]
     [InlineData("{method: quantize, weights: {bits: 8, scheme: symmetric}}")]
-    [InlineData("{method: brecq, bits: 4, activation_bits: 4}")]
-    [InlineData("{method: brecq, bits: 4, activations: joint}")]
-    [InlineData("{method: brecq, bits: 4, drop: 0.5}")]
     [InlineData("{method: adaround, bits: 4, loss: fisher}")]
     public void Steps_of_a_newer_version_are_named_as_such(string step)
     {

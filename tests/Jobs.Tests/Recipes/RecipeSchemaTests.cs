@@ -50,6 +50,7 @@ public sealed class RecipeSchemaTests : IDisposable
         Assert.Equal(RecipeKeys.Schemes, Words(definitions.GetProperty("scheme")));
         Assert.Equal(RecipeKeys.Corrections, Words(Schema.GetProperty("properties").GetProperty("correct").GetProperty("items")));
         Assert.Equal(RecipeKeys.Granularities, Words(definitions.GetProperty("granularity")));
+        Assert.Equal(RecipeKeys.ActivationTunings, Words(definitions.GetProperty("activations")));
         Assert.Equal(RecipeKeys.Inputs, Words(definitions.GetProperty("inputs")));
         Assert.Equal(RecipeKeys.Losses, Words(definitions.GetProperty("loss")));
         Assert.Equal(RecipeKeys.Zeros, Words(Schema.GetProperty("properties").GetProperty("zeros")));

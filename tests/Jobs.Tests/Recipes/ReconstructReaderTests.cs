@@ -28,15 +28,27 @@ public sealed class ReconstructReaderTests
         new ReconstructStep("brecq", 3)
         {
             Grid = GridKind.MinMax, Scheme = QuantizationScheme.Symmetric, Granularity = Granularity.Stage, Iterations = 7, Batch = 8, Rate = 0.5, Lambda = 0.1, FirstBeta = 10, LastBeta = 1,
-            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, Damping = 0,
+            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, ActivationBits = 4, Activations = ActivationTuning.Joint, ActivationIterations = 9, ActivationRate = 0.25, Drop = 0.5, Damping = 0,
         },
         Read("""
             {method: brecq, bits: 3, grid: minmax, scheme: symmetric, granularity: stage, iterations: 7, batch: 8, rate: 0.5, lambda: 0.1, beta: [10, 1], warmup: 0, inputs: float,
-            loss: mse, activation_bits: 32, damping: 0}
+            loss: mse, activation_bits: 4, activations: joint, activation_iterations: 9, activation_rate: 0.25, drop: 0.5, damping: 0}
             """.ReplaceLineEndings(" ")));
+
+    [Fact]
+    public void Elements_are_dropped_while_both_are_learned() =>
+        Assert.Equal(ActivationTuning.Joint, Read("{method: brecq, bits: 4, activation_bits: 4, drop: 0.5}").Activations);
 
     [Theory]
     [InlineData("activation_bits: 33", "whole number from 2 to 32")]
+    [InlineData("activation_bits: 9", "2 to 8, or 32")]
+    [InlineData("drop: 0.5", "activations stay in float")]
+    [InlineData("activations: joint", "activations stay in float")]
+    [InlineData("activation_bits: 32, activation_rate: 1e-4", "activations stay in float")]
+    [InlineData("activation_bits: 4, activations: two-phase, drop: 0.5", "activations: joint")]
+    [InlineData("activation_bits: 4, activations: both", "two-phase, joint")]
+    [InlineData("activation_bits: 4, activation_rate: 0", "above 0")]
+    [InlineData("activation_bits: 4, drop: 1", "below 1")]
     [InlineData("beta: [2, 20]", "falls")]
     [InlineData("beta: [20]", "falls")]
     [InlineData("lambda: 0", "above 0")]
@@ -68,8 +80,11 @@ public sealed class ReconstructReaderTests
                 continue;
             method = step.GetProperty("method").GetProperty("const").GetString();
             var keys = step.EnumerateObject().Where(p => p.Value.TryGetProperty("default", out _)).Select(p => $"{p.Name}: {p.Value.GetProperty("default").GetRawText()}");
-            var written = string.Join(", ", keys);
+            // What only counts with activations needs their bits beside it.
+            var written = string.Join(", ", keys.Where(k => !k.StartsWith("activation_", StringComparison.Ordinal)));
             Assert.Equal(Read($"{{method: {method}, bits: 4}}"), Read($"{{method: {method}, bits: 4, {written}}}"));
+            var (iterations, rate) = (step.GetProperty("activation_iterations").GetProperty("default").GetInt32(), step.GetProperty("activation_rate").GetProperty("default").GetDouble());
+            Assert.Equal((iterations, rate), (Read($"{{method: {method}, bits: 4}}").ActivationIterations, Read($"{{method: {method}, bits: 4}}").ActivationRate));
         }
     }
 

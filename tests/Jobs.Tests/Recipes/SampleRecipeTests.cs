@@ -21,6 +21,8 @@ public sealed class SampleRecipeTests
     [Theory]
     [InlineData("w4a32", 4, 32)]
     [InlineData("w2a32", 2, 32)]
+    [InlineData("w4a4", 4, 4)]
+    [InlineData("w2a4", 2, 4)]
     public void A_sample_s_name_says_its_bits(string name, int weights, int activations)
     {
         foreach (var folder in new[] { "fashion-resnet14", "fashion-mobilenetv2" })
