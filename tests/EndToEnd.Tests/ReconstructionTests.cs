@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Orchestrator.EndToEnd.Tests;
 
 public sealed class ReconstructionTests
@@ -24,8 +26,44 @@ public sealed class ReconstructionTests
 
         var report = (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", "store", "--out", "out", "--json")).Expect(0).Json;
 
-        Assert.Contains(report.GetProperty("reconstruction").EnumerateArray(), group => group.GetProperty("resumedFrom").ValueKind != System.Text.Json.JsonValueKind.Null);
+        Assert.Contains(report.GetProperty("reconstruction").EnumerateArray(), group => group.GetProperty("resumedFrom").ValueKind != JsonValueKind.Null);
         Assert.Equal(workspace.Sha256("expected/model.onnx"), workspace.Sha256("out/model.onnx"));
+    }
+
+    [Fact]
+    public async Task Activations_of_four_bits_are_learned_written_and_told_whatever_the_slots()
+    {
+        using var workspace = new Workspace();
+        var report = await QuantizedAsync(workspace, "", "out", 1);
+        await QuantizedAsync(workspace, "", "again", 3);
+
+        Assert.Equal(workspace.Sha256("out/model.onnx"), workspace.Sha256("again/model.onnx"));
+        Assert.Equal("weights activations", Phases(report));
+        var activations = report.GetProperty("activations").EnumerateArray().ToList();
+        Assert.Equal([8, .. Enumerable.Repeat(4, activations.Count - 2), 8], activations.Select(a => a.GetProperty("bits").GetInt32()));
+        Assert.Contains(activations, a => a.GetProperty("step").GetDouble() != a.GetProperty("firstStep").GetDouble());
+        var bits = report.GetProperty("layers").EnumerateArray().Select(l => l.GetProperty("activationBits").GetInt32()).ToList();
+        Assert.Equal((32, 8, 4, 8), (bits[0], bits[1], bits[2], bits[^1]));
+        Assert.Contains("Code of 0", File.ReadAllText(workspace["out/report.html"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Activations_are_learned_together_with_weights_where_some_of_their_elements_are_dropped()
+    {
+        using var workspace = new Workspace();
+        var report = await QuantizedAsync(workspace, ", granularity: stage, drop: 0.5", "out", 2);
+
+        Assert.Equal("joint", Phases(report));
+        Assert.NotEmpty(report.GetProperty("activations").EnumerateArray());
+    }
+
+    private static string Phases(JsonElement report) => string.Join(' ', report.GetProperty("reconstruction").EnumerateArray().Select(g => g.GetProperty("phase").GetString()).Distinct());
+
+    private static async Task<JsonElement> QuantizedAsync(Workspace workspace, string keys, string folder, int slots)
+    {
+        const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
+        workspace.Write("recipe.yaml", Workspace.Recipe($"[{{method: brecq, bits: 4, iterations: 10, batch: 4, activation_bits: 4, activation_iterations: 20, activation_rate: 1e-3{keys}}}]", calibration: Few));
+        return (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", $"store-{slots}", "--out", folder, "--slots", $"{slots}", "--json")).Expect(0).Json;
     }
 
     /// <summary>States of units that are not committed; the most of one.</summary>
