@@ -9,24 +9,31 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>
-/// What enters a group in the model whose earlier layers are quantized, and what leaves it in the float model (algorithms.md 3.5), as the content
-/// of an <see cref="ActivationShard"/>: one batch in memory at a time.
+/// What enters a group in the model whose earlier layers are quantized, what leaves it in the float model (algorithms.md 3.5), and gradients where the
+/// boundary names them, as the content of an <see cref="ActivationShard"/>: one batch in memory at a time.
 /// </summary>
 public static class ActivationCapture
 {
     /// <param name="model">In float.</param>
-    /// <param name="prefix">The model whose earlier layers are quantized; the same where the group is fed in float.</param>
+    /// <param name="prefix">
+    /// The model whose earlier layers are quantized; the same where the group is fed in float. For gradients the group itself is quantized too, which
+    /// changes nothing of what enters it.
+    /// </param>
     /// <param name="window">The shard's samples, and how many a run takes.</param>
     /// <param name="write">Gets the shard, piece by piece; a piece is valid until the task ends.</param>
+    /// <returns>Why there are no gradients where they are asked for: they are zeros then. Otherwise null.</returns>
     /// <exception cref="Jobs.InputException">The data does not fit the model.</exception>
     /// <exception cref="OnnxException">What enters or leaves is not float32, or its first dimension does not count samples.</exception>
     /// <exception cref="OrtException">The runtime refuses the graph or fails.</exception>
-    public static async Task RunAsync(
+    public static async Task<string?> RunAsync(
         ModelRuntime runtime, OnnxModel model, OnnxModel prefix, GroupBoundary boundary, DataFile file, Preprocess preprocess, SampleWindow window,
         Func<ReadOnlyMemory<byte>, Task> write, Action<double>? progress = null, CancellationToken cancellationToken = default)
     {
         using var entering = runtime.Open(Exposing(prefix, boundary.Inputs));
-        using var leaving = runtime.Open(Exposing(model, [boundary.Output]));
+        using var gradients = boundary.Gradient is null ? null : new OutputGradients(runtime, prefix, boundary.Output);
+        string[] floats = [boundary.Output, .. (gradients?.Logits ?? []).Where(logits => logits != boundary.Output)];
+        string[] names = [.. boundary.Inputs, boundary.Output, .. boundary.Gradient is { } gradient ? [gradient] : Array.Empty<string>()];
+        using var leaving = runtime.Open(Exposing(model, floats));
         using var options = new RunOptions(cancellationToken);
         var feeds = DataSet.Match(file, leaving.Inputs, preprocess).Batches(window.First, window.Count, window.Batch);
         var others = DataSet.Match(file, entering.Inputs, preprocess).Batches(window.First, window.Count, window.Batch);
@@ -34,9 +41,11 @@ public static class ActivationCapture
         foreach (var (feed, other) in feeds.Zip(others))
         {
             using var inputs = entering.Run(other.Names, other.Values, boundary.Inputs, options);
-            using var outputs = leaving.Run(feed.Names, feed.Values, [boundary.Output], options);
-            OrtValue[] all = [.. Enumerable.Range(0, boundary.Inputs.Count).Select(i => inputs[i]), outputs[0]];
-            ShardValue[] shapes = [.. all.Select((value, i) => Describe(value, i < boundary.Inputs.Count ? boundary.Inputs[i] : boundary.Output, feed.Count))];
+            using var outputs = leaving.Run(feed.Names, feed.Values, floats, options);
+            using var weights = gradients is null ? null : OrtValue.Allocate(OnnxRuntime.ElementType.Float, outputs[0].Shape);
+            gradients?.Read(feed, [.. gradients.Logits.Select(logits => outputs[Array.IndexOf(floats, logits)])], options, weights!.AsSpan<float>());
+            OrtValue[] all = [.. inputs, outputs[0], .. weights is null ? Array.Empty<OrtValue>() : [weights]];
+            ShardValue[] shapes = [.. all.Zip(names, (value, name) => Describe(value, name, feed.Count))];
             if (values is null)
                 await write(ActivationShard.HeaderOf(window.Count, shapes));
             else if (!values.SequenceEqual(shapes))
@@ -45,9 +54,12 @@ public static class ActivationCapture
             await write(Interleave(all, shapes, feed.Count));
             progress?.Invoke((feed.First + feed.Count - window.First) / (double)window.Count);
         }
+
+        return gradients?.Obstacle;
     }
 
-    private static OnnxModel Exposing(OnnxModel model, IReadOnlyList<string> values)
+    /// <summary>The part of a model that computes some values.</summary>
+    internal static OnnxModel Exposing(OnnxModel model, IReadOnlyList<string> values)
     {
         var builder = GraphBuilder.Extract(model, values);
         foreach (var value in values)

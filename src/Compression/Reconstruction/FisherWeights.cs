@@ -21,11 +21,13 @@ internal static class FisherWeights
     }
 
     /// <summary>(|g| + 1)², as the original code has it; with gradients of a batch's mean loss it is nearly constant.</summary>
-    public static void Original(ReadOnlySpan<float> gradients, Span<float> into)
+    /// <param name="gradients">Of a sum over samples.</param>
+    /// <param name="batch">Samples that the original takes the mean of.</param>
+    public static void Original(ReadOnlySpan<float> gradients, int batch, Span<float> into)
     {
         for (var i = 0; i < gradients.Length; i++)
         {
-            var weight = MathF.Abs(gradients[i]) + 1;
+            var weight = MathF.Abs(gradients[i]) / batch + 1;
             into[i] = weight * weight;
         }
     }

@@ -1,3 +1,4 @@
+using Orchestrator.Jobs.Recipes;
 using Orchestrator.Onnx;
 using Orchestrator.Onnx.Partition;
 
@@ -9,6 +10,9 @@ namespace Orchestrator.Compression.Reconstruction;
 /// <param name="ChannelAxis">The output's axis of channels: 1, or negative from the end.</param>
 public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, int ChannelAxis)
 {
+    /// <summary>The value by whose squares the loss is weighted (algorithms.md 3.6): the gradient of the task's loss with respect to the output. Null where all elements count alike.</summary>
+    public string? Gradient { get; init; }
+
     private static readonly HashSet<string> s_activations =
         ["Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Softplus", "Mish"];
 
@@ -23,6 +27,25 @@ public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, 
         var output = Activated(model.Graph, members.Length == 1 ? last.Output : partition.BlockOf(last).Output);
         var axis = last.Kind switch { LayerKind.Convolution => 1, LayerKind.FeaturesLast => -1, _ => -2 };
         return new GroupBoundary(EnteringOf(model.Graph, members, output), output, axis);
+    }
+
+    /// <summary>The same with gradients where the loss asks for them.</summary>
+    public GroupBoundary For(ReconstructionLoss loss) => this with { Gradient = loss == ReconstructionLoss.Mse ? null : $"gradient of {Output}" };
+
+    /// <summary>A value and those that it depends on.</summary>
+    public static IReadOnlySet<string> Upstream(Graph graph, string value)
+    {
+        var upstream = new HashSet<string>(StringComparer.Ordinal);
+        var pending = new Stack<string>([value]);
+        while (pending.TryPop(out var next))
+        {
+            if (!upstream.Add(next))
+                continue;
+            foreach (var input in graph.Producer(next)?.Inputs ?? [])
+                pending.Push(input);
+        }
+
+        return upstream;
     }
 
     /// <summary>The value behind the activation functions that read it and that nothing but them reads.</summary>
@@ -46,19 +69,11 @@ public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, 
     /// <summary>Nodes on the ways from the layers to the output, in the graph's order.</summary>
     private static List<Node> Between(Graph graph, Layer[] members, string output)
     {
-        var above = new HashSet<Node>();
-        var pending = new Stack<string>([output]);
-        while (pending.TryPop(out var value))
-        {
-            if (graph.Producer(value) is { } node && above.Add(node))
-                foreach (var input in node.Inputs)
-                    pending.Push(input);
-        }
-
+        var upstream = Upstream(graph, output);
         var own = members.SelectMany(m => m.Nodes).ToHashSet();
         var reached = new HashSet<string>(StringComparer.Ordinal);
         var between = new List<Node>();
-        foreach (var node in graph.Nodes.Where(n => above.Contains(n) && (own.Contains(n) || n.Inputs.Any(reached.Contains))))
+        foreach (var node in graph.Nodes.Where(n => n.Outputs.Any(upstream.Contains) && (own.Contains(n) || n.Inputs.Any(reached.Contains))))
         {
             between.Add(node);
             reached.UnionWith(node.Outputs);

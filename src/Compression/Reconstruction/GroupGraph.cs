@@ -5,8 +5,8 @@ using Orchestrator.Onnx.Partition;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>A group cut out of its model: fed with what enters it, it gives the error of what leaves it.</summary>
-/// <param name="Inputs">In the order of the boundary's, then the target: what should leave the group.</param>
-/// <param name="Errors">The output [samples]: Σ |z − target|ᵖ over a sample's elements.</param>
+/// <param name="Inputs">In the order of the boundary's, then the target: what should leave the group; then the weights of its error where it has any.</param>
+/// <param name="Errors">The output [samples]: Σ w·|z − target|ᵖ over a sample's elements.</param>
 /// <param name="Positions">Elements of a sample's output a channel.</param>
 internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inputs, string Errors, long Positions)
 {
@@ -50,6 +50,13 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
         builder.Input(target, ElementType.Float32, [batch, .. leaving]);
         inputs.Add(new GroupInput(target, boundary.Output, leaving));
         var errors = Raise(builder, builder.Binary("Sub", boundary.Output, target), power);
+        if (boundary.Gradient is { } gradient)
+        {
+            var weights = builder.Input(model.Graph.UniqueName($"{boundary.Output}/weights"), ElementType.Float32, [batch, .. leaving]);
+            inputs.Add(new GroupInput(weights, gradient, leaving));
+            errors = builder.Binary("Mul", errors, weights);
+        }
+
         var channels = boundary.ChannelAxis == 1 ? leaving[0] : leaving[^-boundary.ChannelAxis];
         return new CutGroup(builder, inputs, errors, leaving.Length + 1, leaving.Aggregate(1L, (a, d) => a * d) / channels);
     }
@@ -63,7 +70,7 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
             ? [.. shape.Skip(1)]
             : throw new OnnxException(value, "its shape is not known or its first dimension does not count samples, so it cannot be reconstructed");
 
-    /// <param name="Errors">|z − target|ᵖ, of the output's shape.</param>
+    /// <param name="Errors">w·|z − target|ᵖ, of the output's shape.</param>
     /// <param name="Rank">Of that shape.</param>
     internal sealed record CutGroup(GraphBuilder Builder, IReadOnlyList<GroupInput> Inputs, string Errors, int Rank, long Positions);
 }

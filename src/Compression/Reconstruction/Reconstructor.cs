@@ -33,20 +33,18 @@ public static class Reconstructor
     /// number or exploded.
     /// </returns>
     /// <exception cref="OnnxException">The group holds what has no gradient, or shapes that are not known.</exception>
-    /// <exception cref="NotSupportedException">The parameters weight the loss.</exception>
     /// <exception cref="InvalidDataException">The state is none of this problem.</exception>
     public static ReconstructionResult Run(
         ModelRuntime runtime, ReconstructionProblem problem, IActivationSource source, ReconstructionState? from,
         Action<ReconstructionState> leave, Action<double> progress, CancellationToken cancellationToken)
     {
-        if (problem.Parameters.Loss != ReconstructionLoss.Mse)
-            throw new NotSupportedException("Groups are reconstructed by the plain error.");
         var matrices = problem.Layers.Select(layer => Matrix<float>.FromRows(layer.Weights, layer.Rows, layer.Columns)).ToList();
         try
         {
             SoftRounding[] roundings = problem.Phase == ReconstructionPhase.Activations ? [] : [.. problem.Layers.Zip(matrices, (layer, matrix) => Rounding(problem.Parameters, layer, matrix))];
             var partition = ModelPartition.Of(problem.Model);
-            var boundary = GroupBoundary.Of(problem.Model, partition, [.. problem.Layers.Select(l => l.Name)]);
+            var boundary = GroupBoundary.Of(problem.Model, partition, [.. problem.Layers.Select(l => l.Name)]).For(problem.Parameters.Loss);
+            source = WeightedActivations.Of(source, boundary, problem.Parameters.Loss);
             var power = problem.Phase == ReconstructionPhase.Activations ? ActivationPower : GroupGraph.Square;
             double LossOf(Candidate candidate) => GroupLoss.Of(
                 runtime, WithWeights(problem, roundings, candidate.Codes), partition, boundary, source, problem.LossBatch, cancellationToken, candidate.Grids, power);

@@ -200,7 +200,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     private UnitWork Capture(CaptureSpec spec, double cost)
     {
         var (first, last) = (plan.Layers[spec.Group.Layers[0].Layer.Index], plan.Layers[spec.Group.Layers[^1].Layer.Index]);
-        var sample = Activation(first) - OutputBytes(first) + OutputBytes(last) * (spec.Loss == Recipes.ReconstructionLoss.Fisher ? 2 : 1);
+        var sample = Activation(first) - OutputBytes(first) + OutputBytes(last) * (spec.Loss == Recipes.ReconstructionLoss.Mse ? 1 : 2);
         var memory = 2 * ArenaSlack * spec.Batch * _activation + 6.0 * plan.Settings.Model.Length + spec.Batch * sample;
         return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, spec.Count * sample, 1);
     }

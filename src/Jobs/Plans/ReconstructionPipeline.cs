@@ -140,19 +140,26 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         UnitPlace[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights
             ? []
             : [Initial!.Value, .. Enumerable.Range(0, group).Select(g => PlaceOf(g, Part.Reconstruct, stage.Phase))];
+        var parameters = _reconstruction.Parameters;
+        var (hasGradients, isTuned) = (parameters.Loss != ReconstructionLoss.Mse, !isFloat && stage.Phase == ReconstructionPhase.Activations);
         var spec = new CaptureSpec(
-            SpecOf(group), [.. prefix.Select(l => _plan.Layers[l].Ref())], range.First, range.Count, settings.CalibrationShards.Batch,
-            _reconstruction.Parameters.Loss, settings.BatchNorm, settings.Preprocess)
+            isTuned && hasGradients ? AsGiven(SpecOf(group)) : SpecOf(group), [.. prefix.Select(l => _plan.Layers[l].Ref())], range.First, range.Count, settings.CalibrationShards.Batch,
+            parameters.Loss, settings.BatchNorm, settings.Preprocess)
         {
+            Grid = hasGradients && !isTuned ? parameters.Grid : null,
+            Scheme = hasGradients && !isTuned ? parameters.Scheme : null,
             Activations = isFloat || stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
             Steps = tuned.Length == 0 ? null : tuned.Length,
         };
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
         foreach (var layer in prefix)
             inputs.AddRange(WeightsOfLayer(layer));
+        foreach (var layer in _groups[group].Layers.Where(l => hasGradients && (isTuned || IsGiven(l))))
+            inputs.AddRange(isTuned ? [Tuned(layer)] : Given(layer));
         inputs.AddRange(tuned.Select(StepSizesFrom));
-        // The float model once, the quantized one up to the group.
-        var cost = Costs.Forward(settings.Macs, range.Count) * (1 + PlanUnits.ForwardShare(_plan, _groups[group].Layers));
+        // The float model once, the quantized one up to the group; for gradients all of it, and back to the group.
+        var share = PlanUnits.ForwardShare(_plan, _groups[group].Layers);
+        var cost = Costs.Forward(settings.Macs, range.Count) * (1 + share + (hasGradients ? 2 - share : 0));
         return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/{group}/capture/{shard}", UnitKind.Statistics, spec, inputs, cost);
     }
 

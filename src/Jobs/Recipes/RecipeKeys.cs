@@ -48,8 +48,7 @@ internal static class RecipeKeys
     public static readonly string[] BatchNorms = ["fold", "keep", "retune"];
     public static readonly string[] Granularities = ["layer", "block", "stage", "net"];
     public static readonly string[] Inputs = ["quantized", "float"];
-    public static readonly string[] Losses = ["mse"];
-    public static readonly string[] LossesLater = ["fisher"];
+    public static readonly string[] Losses = ["mse", "fisher", "fisher-original"];
     public static readonly string[] ActivationTunings = ["two-phase", "joint"];
     public static readonly string[] Corrections = ["bias", "mean_variance"];
     public static readonly string[] FirstLastBits = ["same", "8"];

@@ -19,6 +19,7 @@ internal static class ReconstructReader
         {
             Inputs = section.Choice("inputs", RecipeKeys.Inputs) == "float" ? ReconstructionInputs.Unquantized : step.Inputs,
             ActivationBits = ReadActivationBits(section) ?? step.ActivationBits,
+            Loss = ReadLoss(section) ?? step.Loss,
             Batch = ReadCount(section, "batch", step.Batch),
             Rate = ReadPositive(section, "rate", step.Rate),
             Lambda = ReadPositive(section, "lambda", step.Lambda),
@@ -27,7 +28,6 @@ internal static class ReconstructReader
             ActivationIterations = ReadCount(section, "activation_iterations", step.ActivationIterations),
             ActivationRate = ReadPositive(section, "activation_rate", step.ActivationRate),
         };
-        section.Choice("loss", RecipeKeys.Losses, RecipeKeys.LossesLater);
         if (step.ActivationBits == ReconstructStep.FloatBits && RecipeKeys.OfActivations.FirstOrDefault(section.Has) is { } idle)
             section.Fault(idle, "activations stay in float; give activation_bits, for example 4");
         return ReadBeta(section, ReadDrop(section, step));
@@ -39,6 +39,14 @@ internal static class ReconstructReader
         "block" => Granularity.Block,
         "stage" => Granularity.Stage,
         "net" => Granularity.Net,
+        _ => null,
+    };
+
+    private static ReconstructionLoss? ReadLoss(Section section) => section.Choice("loss", RecipeKeys.Losses) switch
+    {
+        "mse" => ReconstructionLoss.Mse,
+        "fisher" => ReconstructionLoss.Fisher,
+        "fisher-original" => ReconstructionLoss.FisherOriginal,
         _ => null,
     };
 

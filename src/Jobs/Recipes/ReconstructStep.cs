@@ -32,6 +32,9 @@ public enum ReconstructionLoss
 
     /// <summary>Each element weighted with the squared gradient of the task's loss there (algorithms.md 3.6).</summary>
     Fisher = 2,
+
+    /// <summary>As the original code has it, where the weights are nearly constant.</summary>
+    FisherOriginal = 3,
 }
 
 /// <summary>When the step sizes of activations are learned.</summary>

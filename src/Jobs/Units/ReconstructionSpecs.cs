@@ -37,7 +37,9 @@ public sealed record ActivationSpec(int Bits, IReadOnlyList<LayerRef> Eight);
 /// <param name="First">First sample.</param>
 /// <param name="Count">Samples in this shard.</param>
 /// <param name="Batch">Samples per run of the graph.</param>
-/// <param name="Loss">Whether gradients of the task's loss are captured, too.</param>
+/// <param name="Loss">
+/// Whether gradients of the task's loss are captured, too. Then the group's own layers whose weights are not the model's are inputs as those of the prefix are.
+/// </param>
 public sealed record CaptureSpec(
     GroupSpec Group, IReadOnlyList<LayerRef> Prefix, int First, int Count, int Batch, ReconstructionLoss Loss, BatchNormMode BatchNorm, Preprocess Preprocess) : UnitSpec
 {
@@ -45,6 +47,12 @@ public sealed record CaptureSpec(
 
     /// <summary>How the activations of the prefix are quantized; null where they are float.</summary>
     public ActivationSpec? Activations { get; init; }
+
+    /// <summary>Of the nearest codes that the group's own weights have while gradients are captured; null where there are none, or the weights are codes already.</summary>
+    public GridKind? Grid { get; init; }
+
+    /// <summary>Beside <see cref="Grid"/>.</summary>
+    public QuantizationScheme? Scheme { get; init; }
 
     /// <summary>How many step-sizes blobs there are; null for none.</summary>
     public int? Steps { get; init; }

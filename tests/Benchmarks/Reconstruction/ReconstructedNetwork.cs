@@ -17,7 +17,7 @@ namespace Orchestrator.Benchmarks.Reconstruction;
 
 /// <summary>
 /// A whole network, group after group on the quantized prefix, on one thread: <c>reconstruct FOLDER BITS[aBITS] layer|block|stage|net [ITERATIONS] [SEED] [LAMBDA]
-/// [two-phase|joint|qdrop] [ACTIVATION_ITERATIONS] [ACTIVATION_RATE]</c>, where FOLDER is a sample's; <c>2a4</c> has weights of 2 and activations of 4 bits. The first
+/// [two-phase|joint|qdrop] [ACTIVATION_ITERATIONS] [ACTIVATION_RATE] [mse|fisher|fisherOriginal]</c>, where FOLDER is a sample's; <c>2a4</c> has weights of 2 and activations of 4 bits. The first
 /// layer has its nearest codes of 8 bits, the last one has 8 bits, and so have the activations behind the first and before the last one, as in the original.
 /// </summary>
 internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, OnnxModel model, ReconstructedNetwork.Setting setting)
@@ -42,7 +42,7 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         var way = Optional(6, "two-phase");
         var setting = new Setting(
             bits[0], bits.Length > 1 ? bits[1] : null, Enum.Parse<Granularity>(args[2], ignoreCase: true), Optional(3, 1_000), Optional(4, 0), Optional(5, 0.01), way,
-            Optional(7, 250), Optional(8, way == "two-phase" ? 4e-4 : 4e-5));
+            Optional(7, 250), Optional(8, way == "two-phase" ? 4e-4 : 4e-5), Enum.Parse<ReconstructionLoss>(Optional(9, "mse"), ignoreCase: true));
         using var environment = new OrtEnvironment(LoggingLevel.Error);
         var model = ModelPreparation.Prepare(OnnxModel.Load(Directory.GetFiles(args[0], "*.onnx").Single()), BatchNormMode.Fold);
         await new ReconstructedNetwork(new ModelRuntime(environment), args[0], model, setting).RunAsync();
@@ -72,9 +72,12 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         {
             var isTuned = phase == ReconstructionPhase.Activations;
             LayerToRound[] layers = [.. group.Select(l => new LayerToRound(l.Name, isTuned ? Weights(l) : LayerMatrix.Read(l), l.Rows, l.Columns, BitsOf(l), KeepsZeros: false))];
-            var boundary = GroupBoundary.Of(model, _partition, [.. group.Select(l => l.Name)]);
+            var boundary = GroupBoundary.Of(model, _partition, [.. group.Select(l => l.Name)]).For(setting.Loss);
+            var prefix = Quantized(_weighted);
+            foreach (var layer in group.Where(_ => boundary.Gradient is not null && !isTuned))
+                Write(prefix, layer.Name, Nearest(layer, BitsOf(layer)));
             var path = Path.GetTempFileName();
-            await CaptureAsync(Quantized(_weighted), boundary, path);
+            await CaptureAsync(prefix, boundary, path);
             var problem = new ReconstructionProblem(model, layers, Parameters(phase), (ulong)setting.Seed, RateFactor: 1, Batch)
             {
                 Phase = phase,
@@ -155,12 +158,7 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         await ActivationCapture.RunAsync(runtime, model, prefix, boundary, data, s_preprocess, new SampleWindow(0, Samples, Batch), piece => stream.WriteAsync(piece).AsTask());
     }
 
-    private static float[] Nearest(Layer layer, int bits)
-    {
-        using var weights = Matrix<float>.FromRows(LayerMatrix.Read(layer), layer.Rows, layer.Columns);
-        var rounding = new SoftRounding(weights, GridFit.Rows(weights, bits, GridKind.Mse, QuantizationScheme.Asymmetric), keepsZeros: false);
-        return rounding.Values(rounding.Nearest());
-    }
+    private static float[] Nearest(Layer layer, int bits) => NearestCodes.Of(layer, bits, GridKind.Mse, QuantizationScheme.Asymmetric, keepsZeros: false);
 
     private static void Write(OnnxModel into, string layer, float[] weights) => LayerMatrix.Write(ModelPartition.Of(into).Find(layer)!, weights);
 
@@ -173,10 +171,10 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
     }
 
     private ReconstructionParameters Parameters(ReconstructionPhase phase) => phase == ReconstructionPhase.Activations
-        ? new ReconstructionParameters { Iterations = setting.ActivationIterations, Batch = 32, Rate = setting.ActivationRate, Seed = setting.Seed, Loss = ReconstructionLoss.Mse }
+        ? new ReconstructionParameters { Iterations = setting.ActivationIterations, Batch = 32, Rate = setting.ActivationRate, Seed = setting.Seed, Loss = setting.Loss }
         : new ReconstructionParameters
         {
-            Iterations = setting.Iterations, Batch = 32, Rate = 1e-3, Seed = setting.Seed, Loss = ReconstructionLoss.Mse, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric,
+            Iterations = setting.Iterations, Batch = 32, Rate = 1e-3, Seed = setting.Seed, Loss = setting.Loss, Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric,
             Lambda = setting.Lambda, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
             ActivationRate = phase == ReconstructionPhase.Joint ? setting.ActivationRate : null, Drop = setting.Way == "qdrop" ? Drop : null,
         };
@@ -185,5 +183,5 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
 
     /// <param name="Way">two-phase, joint or qdrop.</param>
     internal sealed record Setting(
-        int Bits, int? ActivationBits, Granularity Granularity, int Iterations, int Seed, double Lambda, string Way, int ActivationIterations, double ActivationRate);
+        int Bits, int? ActivationBits, Granularity Granularity, int Iterations, int Seed, double Lambda, string Way, int ActivationIterations, double ActivationRate, ReconstructionLoss Loss);
 }

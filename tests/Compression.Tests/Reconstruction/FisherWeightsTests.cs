@@ -33,7 +33,7 @@ public sealed class FisherWeightsTests
     public void The_originals_weights_are_nearly_constant()
     {
         var weights = new float[3];
-        FisherWeights.Original([0, -1, 1e-4f], weights);
+        FisherWeights.Original([0, -32, 32e-4f], 32, weights);
         Assert.Equal(1, weights[0]);
         Assert.Equal(4, weights[1]);
         Assert.InRange(weights[2], 1.0002 - Tolerance, 1.0002 + Tolerance);

@@ -94,6 +94,24 @@ public sealed class ReconstructionTests
     }
 
     [Fact]
+    public void For_a_weighted_loss_captures_get_what_the_groups_own_layers_are_and_how_they_are_rounded()
+    {
+        var pruned = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(new ExactObsStep(0.5), s_brecq with { Loss = ReconstructionLoss.Fisher, ActivationBits = 4 }), s_outline));
+        var captures = PlanUnits.All(Pipeline(pruned)).Where(u => u.Spec is CaptureSpec).ToArray();
+        var shards = pruned.Settings.CalibrationShards.Count;
+        var (weights, activations) = (captures[shards], captures[captures.Length / 2 + shards]);
+
+        // What is before the second group, and then what pruning has left of its own layers.
+        Assert.Equal(["weights/1", "weights/2", "weights/3", "weights/4"], weights.Inputs.Select(i => i.Role).Where(r => r.StartsWith("weights/", StringComparison.Ordinal)).Distinct().Except(["weights/0"]));
+        Assert.Equal((GridKind.Mse, QuantizationScheme.Asymmetric), (((CaptureSpec)weights.Spec).Grid, ((CaptureSpec)weights.Spec).Scheme));
+        // In the second phase they are codes by now.
+        Assert.Equal((null, null), (((CaptureSpec)activations.Spec).Grid, ((CaptureSpec)activations.Spec).Scheme));
+        Assert.All(((CaptureSpec)activations.Spec).Group.Layers, l => Assert.True(l.IsGiven));
+        Assert.Equal(2, activations.Inputs.Count(i => i.Role is "weights/3" or "weights/4"));
+        Assert.All(PlanUnits.All(Pipeline(Plan(s_brecq))).Select(u => u.Spec).OfType<CaptureSpec>(), c => Assert.Null(c.Grid));
+    }
+
+    [Fact]
     public void On_float_inputs_all_groups_are_captured_and_tuned_at_once()
     {
         var plan = Plan(s_brecq with { Inputs = ReconstructionInputs.Unquantized, ActivationBits = 4 });

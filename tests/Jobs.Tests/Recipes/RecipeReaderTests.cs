@@ -131,7 +131,6 @@ public sealed class RecipeReaderTests
 
     [Theory]
     [InlineData("{method: quantize, weights: {bits: 8, scheme: symmetric}}")]
-    [InlineData("{method: adaround, bits: 4, loss: fisher}")]
     public void Steps_of_a_newer_version_are_named_as_such(string step)
     {
         var thrown = Assert.Throws<InputException>(() => RecipeReader.Read(Smallest.Replace("{method: obq, bits: 4}", step)));

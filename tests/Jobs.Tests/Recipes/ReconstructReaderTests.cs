@@ -28,11 +28,11 @@ public sealed class ReconstructReaderTests
         new ReconstructStep("brecq", 3)
         {
             Grid = GridKind.MinMax, Scheme = QuantizationScheme.Symmetric, Granularity = Granularity.Stage, Iterations = 7, Batch = 8, Rate = 0.5, Lambda = 0.1, FirstBeta = 10, LastBeta = 1,
-            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, ActivationBits = 4, Activations = ActivationTuning.Joint, ActivationIterations = 9, ActivationRate = 0.25, Drop = 0.5, Damping = 0,
+            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, Loss = ReconstructionLoss.Fisher, ActivationBits = 4, Activations = ActivationTuning.Joint, ActivationIterations = 9, ActivationRate = 0.25, Drop = 0.5, Damping = 0,
         },
         Read("""
             {method: brecq, bits: 3, grid: minmax, scheme: symmetric, granularity: stage, iterations: 7, batch: 8, rate: 0.5, lambda: 0.1, beta: [10, 1], warmup: 0, inputs: float,
-            loss: mse, activation_bits: 4, activations: joint, activation_iterations: 9, activation_rate: 0.25, drop: 0.5, damping: 0}
+            loss: fisher, activation_bits: 4, activations: joint, activation_iterations: 9, activation_rate: 0.25, drop: 0.5, damping: 0}
             """.ReplaceLineEndings(" ")));
 
     [Fact]
@@ -40,6 +40,13 @@ public sealed class ReconstructReaderTests
         Assert.Equal(ActivationTuning.Joint, Read("{method: brecq, bits: 4, activation_bits: 4, drop: 0.5}").Activations);
 
     [Theory]
+    [InlineData("mse", ReconstructionLoss.Mse)]
+    [InlineData("fisher", ReconstructionLoss.Fisher)]
+    [InlineData("fisher-original", ReconstructionLoss.FisherOriginal)]
+    public void A_loss_is_one_of_three(string word, ReconstructionLoss expected) => Assert.Equal(expected, Read($"{{method: brecq, bits: 3, loss: {word}}}").Loss);
+
+    [Theory]
+    [InlineData("loss: huber", "mse, fisher, fisher-original")]
     [InlineData("activation_bits: 33", "whole number from 2 to 32")]
     [InlineData("activation_bits: 9", "2 to 8, or 32")]
     [InlineData("drop: 0.5", "activations stay in float")]

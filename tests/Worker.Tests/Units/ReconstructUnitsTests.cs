@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Orchestrator.Checkpoints;
 using Orchestrator.Compression.Data;
@@ -150,6 +151,24 @@ public sealed class ReconstructUnitsTests : IDisposable
         Assert.Equal("shard"u8.ToArray(), _context.Bytes(Roles.Activations));
     }
 
+    [Fact]
+    public async Task Gradients_are_captured_with_the_groups_own_weights_and_told_where_there_are_none()
+    {
+        var group = new GroupSpec("g", [new GroupLayer(s_layer, Bits, StartsPruned: true, IsGiven: true)]);
+        var spec = new CaptureSpec(group, [], 0, TinyGemm.Samples, 8, ReconstructionLoss.Fisher, BatchNormMode.Fold, new Preprocess());
+        float[] own = [.. Enumerable.Range(0, TinyGemm.Weights.Length).Select(i => (float)i)];
+        _tuner.Obstacle = "node 'odd': there is no gradient rule for Odd";
+
+        var unit = Unit(spec, [_model, _data, _context.Add("weights/0", MemoryMarshal.AsBytes(own.AsSpan()).ToArray())]);
+        var metrics = await new ReconstructUnits(_tuner, new ObqFallback(new ModelRuntime(_environment))).CaptureAsync(
+            spec, new UnitInputs(unit, _context, CancellationToken.None), _context, _models);
+
+        Assert.Equal(own, _tuner.Captured);
+        var rescue = Assert.Single(metrics.Rescues!);
+        Assert.Equal(ReconstructUnits.Unweighted, rescue.Kind);
+        Assert.Contains("'g': node 'odd': there is no gradient rule for Odd", rescue.Detail, StringComparison.Ordinal);
+    }
+
     private async Task<UnitMetrics> TuneAsync(ReconstructionPhase phase = ReconstructionPhase.Weights, float[]? given = null)
     {
         _context.Written.Clear();
@@ -192,12 +211,15 @@ public sealed class ReconstructUnitsTests : IDisposable
 
         public float[] Captured { get; private set; } = [];
 
-        public async Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
+        public string? Obstacle { get; set; }
+
+        public async Task<string?> CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
         {
             Captured = Orchestrator.Onnx.Partition.LayerMatrix.Read(Orchestrator.Onnx.Partition.ModelPartition.Of(request.Quantized).Layers[0]);
             Assert.Equal(TinyGemm.Weights, Orchestrator.Onnx.Partition.LayerMatrix.Read(Orchestrator.Onnx.Partition.ModelPartition.Of(request.Model).Layers[0]));
             await write("sha"u8.ToArray());
             await write("rd"u8.ToArray());
+            return Obstacle;
         }
 
         public TunedGroup Tune(TuningRequest request, ReadOnlyMemory<byte>? from, Action<ReadOnlyMemory<byte>> leave, Action<double> progress, CancellationToken cancellationToken)

@@ -12,20 +12,28 @@ namespace Orchestrator.Worker.Units;
 /// <summary>Reconstruction of weights, step sizes of activations, or both, one group at a time.</summary>
 internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
 {
-    public Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
+    public Task<string?> CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken)
     {
         var spec = request.Spec;
-        Check(spec.Loss);
-        FakeQuantization.Insert(request.Quantized, request.Grids);
+        var boundary = BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group).For(spec.Loss);
+        if (spec is { Grid: { } grid, Scheme: { } scheme })
+        {
+            var own = ModelPartition.Of(request.Quantized);
+            foreach (var member in spec.Group.Layers)
+                NearestCodes.Write(Find(own, member.Layer.Name), member.Bits, grid, scheme, member.StartsPruned);
+        }
+
+        // Gradients are those of a network that is float behind the group.
+        var reached = boundary.Gradient is null ? null : GroupBoundary.Upstream(request.Model.Graph, boundary.Output);
+        FakeQuantization.Insert(request.Quantized, request.Grids.Where(grid => reached?.Contains(grid.Value) != false));
         return ActivationCapture.RunAsync(
-            runtime, request.Model, request.Quantized, BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group), request.Data, spec.Preprocess,
+            runtime, request.Model, request.Quantized, boundary, request.Data, spec.Preprocess,
             new SampleWindow(spec.First, spec.Count, spec.Batch), write, progress, cancellationToken);
     }
 
     public TunedGroup Tune(TuningRequest request, ReadOnlyMemory<byte>? from, Action<ReadOnlyMemory<byte>> leave, Action<double> progress, CancellationToken cancellationToken)
     {
         var spec = request.Spec;
-        Check(spec.Parameters.Loss);
         var partition = ModelPartition.Of(request.Model);
         LayerToRound[] layers = [.. spec.Group.Layers.Select(member => ToRound(member, partition, request.Weights[member.Layer.Index]))];
         var problem = new ReconstructionProblem(request.Model, layers, spec.Parameters, request.Seed, request.RateFactor, spec.Batch)
@@ -49,9 +57,10 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
         var partition = ModelPartition.Of(model);
         foreach (var (layer, _, _, _) in request.Spec.Group.Layers)
             LayerMatrix.Write(Find(partition, layer.Name), weights[layer.Index]);
-        return GroupLoss.Of(
-            runtime, model, partition, BoundaryOf(model, partition, request.Spec.Group), new ShardedActivations(request.Shards), request.Spec.Batch, cancellationToken,
-            GridsOf(request, partition));
+        var loss = request.Spec.Parameters.Loss;
+        var boundary = BoundaryOf(model, partition, request.Spec.Group).For(loss);
+        var source = WeightedActivations.Of(new ShardedActivations(request.Shards), boundary, loss);
+        return GroupLoss.Of(runtime, model, partition, boundary, source, request.Spec.Batch, cancellationToken, GridsOf(request, partition));
     }
 
     /// <summary>Initial grids of what the group computes, in graph order.</summary>
@@ -86,10 +95,4 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
 
     private static Layer Find(ModelPartition partition, string name) =>
         partition.Find(name) ?? throw new InvalidOperationException($"The model has no layer '{name}'.");
-
-    private static void Check(ReconstructionLoss loss)
-    {
-        if (loss != ReconstructionLoss.Mse)
-            throw new NotSupportedException("This worker reconstructs by the plain error.");
-    }
 }

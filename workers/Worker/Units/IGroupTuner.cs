@@ -10,7 +10,8 @@ internal interface IGroupTuner
 {
     /// <summary>Runs the float model, and the one whose earlier layers are quantized, over some samples.</summary>
     /// <param name="write">Gets what a shard consists of, piece by piece.</param>
-    public Task CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken);
+    /// <returns>Why there are no gradients where they are asked for: they are zeros then, and all elements count alike. Otherwise null.</returns>
+    public Task<string?> CaptureAsync(CaptureRequest request, Func<ReadOnlyMemory<byte>, Task> write, Action<double> progress, CancellationToken cancellationToken);
 
     /// <summary>Tunes to the end, or until the loss is no number or explodes.</summary>
     /// <param name="from">The state to go on from; null begins.</param>

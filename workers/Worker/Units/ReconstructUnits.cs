@@ -21,6 +21,9 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
     /// <summary>Code of a rescue: it exploded again, and OBQ did the group's layers.</summary>
     public const string FellBack = "reconstruction-fell-back";
 
+    /// <summary>Code of a rescue: there is no gradient to weight a group's loss with.</summary>
+    public const string Unweighted = "loss-unweighted";
+
     /// <summary>Tries of a unit: with the rate that was asked for, then with a tenth of it.</summary>
     private const int Tries = 2;
 
@@ -30,11 +33,15 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
     public async Task<UnitMetrics> CaptureAsync(CaptureSpec spec, UnitInputs inputs, IUnitContext context, PreparedModels models)
     {
         var model = await models.GetAsync(inputs.Single(Roles.Model), spec.BatchNorm, inputs);
-        var quantized = await QuantizedAsync(spec.Prefix, spec.BatchNorm, inputs, models);
+        var own = spec.Loss == ReconstructionLoss.Mse ? [] : spec.Group.Layers.Where(l => l.IsGiven).Select(l => l.Layer);
+        var quantized = await QuantizedAsync([.. spec.Prefix, .. own], spec.BatchNorm, inputs, models);
         using var data = DataFile.FromMemory(await inputs.BytesAsync(Roles.Data), DataName);
         var request = new CaptureRequest(spec, model, quantized, await GridsAsync(inputs), data);
-        await context.WriteAsync(Roles.Activations, (stream, token) => tuner.CaptureAsync(request, piece => stream.WriteAsync(piece, token).AsTask(), context.Report, token), inputs.CancellationToken);
-        return new UnitMetrics();
+        string? obstacle = null;
+        await context.WriteAsync(
+            Roles.Activations,
+            async (stream, token) => obstacle = await tuner.CaptureAsync(request, piece => stream.WriteAsync(piece, token).AsTask(), context.Report, token), inputs.CancellationToken);
+        return new UnitMetrics { Rescues = obstacle is null ? null : [new Rescue(null, Unweighted, $"'{spec.Group.Name}': {obstacle}; all elements of its output count alike")] };
     }
 
     public async Task<UnitMetrics> TuneAsync(ReconstructSpec spec, string key, UnitInputs inputs, IUnitContext context, PreparedModels models, KernelWidth width)
