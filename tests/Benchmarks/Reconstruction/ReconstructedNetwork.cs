@@ -84,9 +84,11 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
                 Activations = _grids.Count == 0 ? [] : [.. ActivationPlaces.Within(model, _partition, boundary, Activations).Select(place => _grids[place.Value])],
             };
             _steps.Start();
+            var began = Environment.CpuUsage.TotalTime;
             ReconstructionResult result;
             using (var shard = ActivationShard.Open(path))
                 result = Reconstructor.Run(runtime, problem, new ShardedActivations([shard]), null, _ => { }, _ => { }, CancellationToken.None);
+            var took = (Environment.CpuUsage.TotalTime - began).TotalMilliseconds / problem.Parameters.Iterations;
             _steps.Stop();
             File.Delete(path);
             foreach (var (layer, rounded) in group.Zip(result.Layers))
@@ -95,7 +97,7 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
                 _grids[grid.Value] = grid;
             var decided = result.Layers.Count == 0 ? "" : FormattableString.Invariant($", flipped {result.Layers.Average(l => l.Flipped):P1}, decided {result.Layers.Average(l => l.Converged):P2}");
             var scales = string.Join(' ', problem.Activations.Zip(result.Activations, (before, after) => FormattableString.Invariant($" {before.Scale:G3}->{after.Scale:G3}")));
-            Say($"{string.Join(' ', group.Select(l => l.Name))}: loss {result.NearestLoss:G4} -> {result.Loss:G4}{decided}{scales} {result.Reason}{result.Explosion}");
+            Say($"{string.Join(' ', group.Select(l => l.Name))}: loss {result.NearestLoss:G4} -> {result.Loss:G4}{decided}{scales}, {took:0.0} ms of processor time a step with the losses on all samples {result.Reason}{result.Explosion}");
         }
 
         Say($"{phase}: {setting}: {Accuracy(Quantized(_weighted)):0.00} % after {_whole.Elapsed.TotalSeconds:0} s, {_steps.Elapsed.TotalSeconds:0} s of them tuning");
