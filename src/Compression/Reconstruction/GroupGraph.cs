@@ -13,6 +13,9 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
     /// <summary>The exponent p where weights are tuned.</summary>
     public const double Square = 2;
 
+    /// <summary>Added to squares before their logarithm is taken: to its power it is still a normal float32, and far below any loss.</summary>
+    private const float SmallestSquare = 1e-30f;
+
     /// <param name="model">With the weights to look at; not changed.</param>
     /// <param name="partition">Of a model with the same values.</param>
     /// <param name="activations">Values of the group that are quantized.</param>
@@ -61,9 +64,15 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
         return new CutGroup(builder, inputs, errors, leaving.Length + 1, leaving.Aggregate(1L, (a, d) => a * d) / channels);
     }
 
-    private static string Raise(GraphBuilder builder, string difference, double power) => power == Square
-        ? builder.Binary("Mul", difference, difference)
-        : builder.Binary("Pow", builder.Add("Abs", [difference]), builder.Scalar((float)power));
+    /// <summary>|x|ᵖ as exp(p/2·log x²): the runtime has vector instructions for these and none for Pow, which took a quarter of a step's time.</summary>
+    private static string Raise(GraphBuilder builder, string difference, double power)
+    {
+        var square = builder.Binary("Mul", difference, difference);
+        if (power == Square)
+            return square;
+        var logarithm = builder.Add("Log", [builder.Binary("Add", square, builder.Scalar(SmallestSquare))]);
+        return builder.Add("Exp", [builder.Binary("Mul", logarithm, builder.Scalar((float)(power / 2)))]);
+    }
 
     internal static long[] SampleShape(ModelPartition partition, string value) =>
         partition.Shapes.Find(value) is { Count: > 1 } shape && shape[0] == partition.Shapes.SamplesPerRun && shape.All(dimension => dimension > 0)

@@ -57,7 +57,7 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         Write(_weighted, _partition.Layers[0].Name, Nearest(_partition.Layers[0], EightBits));
         var isJoint = setting.ActivationBits is not null && setting.Way != "two-phase";
         if (isJoint)
-            FitGrids(nearest);
+            FitGrids(model);
         await PhaseAsync(isJoint ? ReconstructionPhase.Joint : ReconstructionPhase.Weights);
         if (setting.ActivationBits is null || isJoint)
             return;
