@@ -60,10 +60,44 @@ public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, 
     {
         var nodes = Between(graph, members, output);
         var computed = nodes.SelectMany(n => n.Outputs).ToHashSet(StringComparer.Ordinal);
+        var seen = new HashSet<string>(computed, StringComparer.Ordinal);
         var inputs = new List<string>();
-        foreach (var input in nodes.SelectMany(n => n.Inputs).Where(i => i.Length > 0 && !computed.Contains(i) && WeightView.Find(graph, i) is null).Distinct())
-            inputs.Add(input);
+        foreach (var input in nodes.SelectMany(n => n.Inputs))
+            Enter(input);
         return inputs;
+
+        void Enter(string value)
+        {
+            if (value.Length == 0 || !seen.Add(value) || WeightView.Find(graph, value) is not null)
+                return;
+            if (!IsOfShapes(graph, value))
+                inputs.Add(value);
+            else
+                foreach (var earlier in graph.Producer(value)!.Inputs)
+                    Enter(earlier);
+        }
+    }
+
+    /// <summary>Whether a value, such as a size to reshape to or a mask cut to length, depends on nothing but constants and shapes: a group computes it itself.</summary>
+    private static bool IsOfShapes(Graph graph, string value)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var pending = new Stack<string>([value]);
+        while (pending.TryPop(out var next))
+        {
+            if (next.Length == 0 || !seen.Add(next) || WeightView.Find(graph, next) is not null)
+                continue;
+            if (graph.Producer(next) is not { } node)
+                return false;
+            if (node.Is("Shape") || node.Is("Size"))
+                continue;
+            if (node.HasSubgraphs)
+                return false;
+            foreach (var input in node.Inputs)
+                pending.Push(input);
+        }
+
+        return true;
     }
 
     /// <summary>Nodes on the ways from the layers to the output, in the graph's order.</summary>

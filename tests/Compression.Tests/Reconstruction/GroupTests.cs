@@ -120,6 +120,43 @@ public sealed class GroupTests : IDisposable
         Assert.Equal(Values(_model, boundary.Output), Read(shard, boundary.Output));
     }
 
+    [Fact]
+    public void A_group_computes_sizes_and_masks_itself_and_is_fed_with_activations_alone()
+    {
+        var b = new GraphBuilder(17);
+        var entry = b.Add("Relu", [b.Input("x", Onnx.ElementType.Float32, -1, 4)]);
+        var size = b.Add("Shape", [entry]);
+        var count = b.Unsqueeze(b.Add("Gather", [size, b.Constant(Tensor.FromLongs("first", [], [0]))]), 0);
+        var length = b.Unsqueeze(b.Add("Gather", [size, b.Constant(Tensor.FromLongs("second", [], [1]))]), 0);
+        var mask = b.Add("Slice", [b.Constant(Tensor.FromFloats("mask", [6], [1, 2, 3, 4, 5, 6])), b.Vector(0), length]);
+        var split = b.Add("Reshape", [Dense(entry, "w1"), b.Concat(0, count, b.Vector(2, 2))]);
+        var masked = b.Binary("Add", b.Add("Reshape", [b.Add("Tanh", [split]), b.Concat(0, count, length)]), mask);
+        var output = b.Output(b.Binary("Add", entry, Dense(masked, "w2")), type: Onnx.ElementType.Float32, shape: [-1, 4]);
+        var model = b.Build();
+        var partition = ModelPartition.Of(model);
+        var boundary = GroupBoundary.Of(model, partition, [.. partition.Layers.Select(l => l.Name)]);
+
+        Assert.Equal([entry], boundary.Inputs);
+        Assert.Equal(output, boundary.Output);
+        float[] x = [.. Enumerable.Range(0, 4 * Samples).Select(i => MathF.Sin(i))];
+        using var session = Runtime.Open(model);
+        using var input = OrtValue.FromMemory<float>(x, [Samples, 4]);
+        using var whole = session.Run(["x"], [input], [output]);
+        var source = new InMemory(new() { [entry] = [.. x.Select(v => Math.Max(v, 0))], [output] = whole[0].AsSpan<float>().ToArray() });
+        Assert.InRange(GroupLoss.Of(Runtime, model, partition, boundary, source, Batch, CancellationToken.None), 0, NothingTolerance);
+
+        string Dense(string value, string weight) => b.MatMul(value, b.Constant(Tensor.FromFloats(weight, [4, 4], [.. Enumerable.Range(0, 16).Select(i => MathF.Cos(i))])));
+    }
+
+    private sealed class InMemory(Dictionary<string, float[]> values) : IActivationSource
+    {
+        int IActivationSource.Samples => Samples;
+
+        public int ElementsOf(string value) => values[value].Length / Samples;
+
+        public void Read(int sample, string value, Span<float> into) => values[value].AsSpan(sample * into.Length, into.Length).CopyTo(into);
+    }
+
     private GroupBoundary Boundary(Block block) => GroupBoundary.Of(_model, _partition, [.. block.Layers.Select(l => l.Name)]);
 
     private double Loss(OnnxModel model, GroupBoundary boundary, ActivationShard shard) =>
