@@ -48,6 +48,9 @@ public sealed unsafe class SessionOptions
     /// <summary>Where to write the graph as optimized; null writes nothing.</summary>
     public string? OptimizedModelPath { get; set; }
 
+    /// <summary>How the name begins of a JSON file into which the time of every node goes when the session is released; null measures nothing.</summary>
+    public string? ProfilePrefix { get; set; }
+
     /// <summary>In order of preference. Nodes that none takes run on the CPU.</summary>
     public IList<ExecutionProvider> Providers { get; } = [];
 
@@ -101,6 +104,8 @@ public sealed unsafe class SessionOptions
             OrtApi.SetNumber(OrtFunction.SetSessionLogSeverityLevel, options, (int)severity);
         if (OptimizedModelPath is { } path)
             OrtApi.SetText(OrtFunction.SetOptimizedModelFilePath, options, scope.FilePath(path));
+        if (ProfilePrefix is { } prefix)
+            OrtApi.SetText(OrtFunction.EnableProfiling, options, scope.FilePath(prefix));
         foreach (var (key, value) in ConfigEntries)
             OrtApi.SetEntry(OrtFunction.AddSessionConfigEntry, options, scope.Text(key), scope.Text(value));
         foreach (var (name, value) in FreeDimensions)
