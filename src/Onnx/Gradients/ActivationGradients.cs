@@ -5,7 +5,7 @@ internal static class ActivationGradients
 {
     public static IReadOnlyDictionary<string, GradientRule> Rules { get; } = new Dictionary<string, GradientRule>
     {
-        ["Relu"] = (c, n, dy) => c.Flow(n, 0, () => c.Where(Above(c, n.Output, 0), dy)),
+        ["Relu"] = (c, n, dy) => c.Flow(n, 0, () => c.Mask(Above(c, n.Output, 0), dy)),
         ["LeakyRelu"] = (c, n, dy) => c.Flow(n, 0, () =>
             c.Builder.Add("Where", [Above(c, n.Inputs[0], 0), dy, c.Scale(dy, n.Float("alpha", 0.01f))])),
         ["Sigmoid"] = (c, n, dy) => c.Flow(n, 0, () => c.Mul(dy, c.Sub(n.Output, c.Mul(n.Output, n.Output)))),

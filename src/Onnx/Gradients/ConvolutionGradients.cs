@@ -13,7 +13,9 @@ internal static class ConvolutionGradients
         var geometry = ConvolutionGeometry.Of(node, w, x, out var reason) ?? throw new OnnxException($"node '{node.Name}'", reason);
         var group = node.Int("group", 1);
         c.FlowWhole(node, 0, () => OfInput(c, node.Inputs[1], dy, geometry, group, (x, w, y)));
-        c.FlowWhole(node, 1, () => (group == 1 ? OfWholeWeight(c, node.Inputs[0], dy, geometry, (x, w, y)) : OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y))));
+        c.FlowWhole(node, 1, () => geometry.Strides.All(s => s == 1) ? OfDenseWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y))
+            : group == 1 ? OfWholeWeight(c, node.Inputs[0], dy, geometry, (x, w, y))
+            : OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y)));
         c.FlowWhole(node, 2, () => c.Builder.Reduce("ReduceSum", dy, false, [0, .. Enumerable.Range(2, x.Count - 2).Select(i => (long)i)]));
     }
 
@@ -65,6 +67,48 @@ internal static class ConvolutionGradients
             value = c.Builder.Add(
                 "Gather", [value, c.Builder.Vector([.. Enumerable.Range(0, (int)positions).Select(i => positions - 1 - i)])], NodeAttribute.Int("axis", 3));
         return c.Reshape(value, [group * inputs, outputs, .. w.Skip(2)]);
+    }
+
+    /// <summary>
+    /// Without strides: the input moved along its last axis and the gradient moved along the others, once for each position of the kernel there, side by side as
+    /// channels. One product an image and group holds all their pairs, and of a k×k kernel 2·k moved copies are enough where the windows are k².
+    /// </summary>
+    private static string OfDenseWeight(
+        GradientContext c, string input, string dy, ConvolutionGeometry g, long group, (IReadOnlyList<long> X, IReadOnlyList<long> W, IReadOnlyList<long> Y) shape)
+    {
+        var (batch, outputs, inputs, last) = (shape.X[0], shape.W[0] / group, shape.W[1], g.Kernel.Count - 1);
+        var padded = g.PadsBefore.Concat(g.PadsAfter).All(p => p == 0) ? input : c.Builder.Pad(input, [0, 0, .. g.PadsBefore, 0, 0, .. g.PadsAfter]);
+        string[] along = [.. Enumerable.Range(0, (int)g.Kernel[last]).Select(at =>
+            g.Kernel[last] == 1 ? padded : c.Builder.Slice(padded, last + 2, at * g.Dilations[last], (at * g.Dilations[last]) + shape.Y[last + 2]))];
+        long[] full = [.. Enumerable.Range(0, last).Select(i => (g.Kernel[i] - 1) * g.Dilations[i]), 0];
+        string[] across = [.. Positions([.. g.Kernel.SkipLast(1)]).Select(position =>
+        {
+            long[] before = [.. position.Select((p, i) => p * g.Dilations[i]), 0];
+            return full.All(f => f == 0) ? dy : c.Builder.Pad(dy, [0, 0, .. before, 0, 0, .. full.Zip(before, (f, b) => f - b)]);
+        })];
+        var length = shape.Y.Skip(2).Zip(full, (y, f) => y + f).Aggregate(1L, (a, d) => a * d);
+        var products = outputs == 1 && inputs == 1
+            ? Pairs(c, across, along, [batch, group, 1, length])
+            : c.Builder.MatMul(
+                SideBySide(c, across, [batch, group, outputs, length]),
+                c.Builder.Transpose(SideBySide(c, along, [batch, group, inputs, length]), 0, 1, 3, 2));
+        var sum = c.Reshape(c.Builder.Reduce("ReduceSum", products, false, 0), [group, across.Length, outputs, along.Length, inputs]);
+        return c.Reshape(c.Builder.Transpose(sum, 0, 2, 4, 1, 3), shape.W);
+    }
+
+    /// <summary>Moved copies lie between group and channel, so that a group's are next to one another.</summary>
+    private static string SideBySide(GradientContext c, string[] copies, long[] shape)
+    {
+        long[] whole = [shape[0], shape[1], copies.Length * shape[2], shape[3]];
+        return copies.Length == 1 ? c.Reshape(copies[0], whole) : c.Reshape(c.Builder.Concat(2, copies.Select(copy => c.Reshape(copy, shape))), whole);
+    }
+
+    /// <summary>For groups of one channel: of every pair a product of two vectors, since a product of narrow matrices takes longer than the vectors' reading.</summary>
+    private static string Pairs(GradientContext c, string[] left, string[] right, long[] shape)
+    {
+        string[] rows = [.. left.Select(l => c.Reshape(l, shape))];
+        string[] others = [.. right.Select(r => c.Reshape(r, shape))];
+        return c.Builder.Concat(2, rows.SelectMany(l => others.Select(r => c.Builder.Reduce("ReduceSum", c.Mul(l, r), true, 3))));
     }
 
     /// <summary>

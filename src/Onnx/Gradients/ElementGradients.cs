@@ -8,7 +8,7 @@ internal static class ElementGradients
         ["Add"] = (c, n, dy) => Each(c, n, _ => dy),
         ["Sum"] = (c, n, dy) => Each(c, n, _ => dy),
         ["Sub"] = (c, n, dy) => Each(c, n, i => i == 0 ? dy : c.Neg(dy)),
-        ["Mul"] = (c, n, dy) => Each(c, n, i => c.Mul(dy, n.Inputs[1 - i])),
+        ["Mul"] = Mul,
         ["Div"] = (c, n, dy) => Each(c, n, i => i == 0 ? c.Div(dy, n.Inputs[1]) : c.Neg(c.Div(c.Mul(dy, n.Output), n.Inputs[1]))),
         ["Neg"] = (c, n, dy) => c.Flow(n, 0, () => c.Neg(dy)),
         ["Abs"] = (c, n, dy) => c.Flow(n, 0, () =>
@@ -36,6 +36,15 @@ internal static class ElementGradients
             var input = i;
             c.Flow(node, input, () => gradient(input));
         }
+    }
+
+    /// <summary>A square takes one product, and one with a constant that the runtime multiplies out beforehand where dy is one.</summary>
+    private static void Mul(GradientContext c, Node node, string dy)
+    {
+        if (node.Inputs[0] == node.Inputs[1])
+            c.Flow(node, 0, () => c.Mul(c.Scale(dy, 2), node.Inputs[0]));
+        else
+            Each(c, node, i => c.Mul(dy, node.Inputs[1 - i]));
     }
 
     private static void Pow(GradientContext c, Node node, string dy)

@@ -98,6 +98,9 @@ internal sealed class GradientContext(GraphBuilder builder, InferredShapes shape
     /// <summary>The gradient where the condition holds, zero elsewhere.</summary>
     public string Where(string condition, string gradient) => builder.Add("Where", [condition, gradient, Scalar(0)]);
 
+    /// <summary>The same as a product with 1 and 0, which runtimes do faster; for where the gradient is finite.</summary>
+    public string Mask(string condition, string gradient) => Mul(gradient, builder.Cast(condition, ElementType.Float32));
+
     public string Reshape(string value, IReadOnlyList<long> shape) => builder.Reshape(value, [.. shape]);
 
     public string Zeros(IReadOnlyList<long> shape) =>

@@ -9,7 +9,7 @@ internal static class LayoutGradients
         ["Cast"] = (c, n, dy) => c.FlowWhole(n, 0, () => dy),
         ["Dropout"] = Dropout,
         ["Reshape"] = Reshape,
-        ["Flatten"] = Reshape,
+        ["Flatten"] = Flatten,
         ["Squeeze"] = Reshape,
         ["Unsqueeze"] = Reshape,
         ["Expand"] = (c, n, dy) => c.Flow(n, 0, () => dy),
@@ -23,6 +23,15 @@ internal static class LayoutGradients
         if (node.Input(2) is { } training && WeightView.Find(c.Builder.Model.Graph, training)?.Tensor.ReadLongs() is not [0])
             throw new OnnxException($"node '{node.Name}'", "a Dropout that drops has no gradient rule", "give the model in inference form");
         c.FlowWhole(node, 0, () => dy);
+    }
+
+    /// <summary>A matrix that stays as it is goes back as it came: who writes such a Flatten wants it there.</summary>
+    private static void Flatten(GradientContext c, Node node, string dy)
+    {
+        if (c.Shape(node, 0).SequenceEqual(c.Shape(node, node.Output)))
+            c.FlowWhole(node, 0, () => c.Builder.Add("Flatten", [dy], NodeAttribute.Int("axis", node.Int("axis", 1))));
+        else
+            Reshape(c, node, dy);
     }
 
     private static void Reshape(GradientContext c, Node node, string dy) => c.FlowWhole(node, 0, () => c.Reshape(dy, c.Shape(node, 0)));

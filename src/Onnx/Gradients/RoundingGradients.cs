@@ -14,7 +14,7 @@ internal static class RoundingGradients
         ["Clip"] = (c, n, dy) =>
         {
             c.Refuse(n, 1, 2);
-            c.Flow(n, 0, () => c.Where(c.Builder.Binary("Equal", n.Inputs[0], n.Output), dy));
+            c.Flow(n, 0, () => c.Mask(c.Builder.Binary("Equal", n.Inputs[0], n.Output), dy));
         },
     };
 }

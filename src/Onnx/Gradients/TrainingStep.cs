@@ -1,3 +1,5 @@
+using Orchestrator.Onnx.Passes;
+
 namespace Orchestrator.Onnx.Gradients;
 
 /// <summary>A value that training changes.</summary>
@@ -33,6 +35,7 @@ public sealed record TrainingStep(OnnxModel Model, string Loss, IReadOnlyList<Tr
     {
         foreach (var trainable in trainables)
             Check(builder.Model.Graph, trainable);
+        new WinogradConvolutions().Run(builder.Model);
         var gradients = Gradients.Add(builder, loss, [.. trainables.Select(t => t.Name)]);
         foreach (var scalar in trainables.Select(t => t.Rate).Append(Correction1).Append(Correction2).Distinct())
             if (!builder.Model.Graph.Has(scalar))
