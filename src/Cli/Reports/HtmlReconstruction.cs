@@ -12,7 +12,7 @@ internal static class HtmlReconstruction
 
     public static XElement? Render(JobReport report) => report.Reconstruction is not { Count: > 0 } groups ? null : Markup.Section("Reconstruction",
         Markup.Element("p", "dim", "The loss of each group's output while it was tuned, by decades over the steps; paler, the penalty on roundings that are not decided."),
-        Markup.Element("div", "charts", [.. groups.Take(MostCurves).Select(Chart)]),
+        Markup.Element("div", "charts", [.. groups.Where(group => group.Curve.Count > 0).Take(MostCurves).Select(Chart)]),
         Markup.Table("layers", Heads(), groups.Select(Row)));
 
     private static XElement Chart(GroupReport group) => Markup.Element("figure", "card",

@@ -29,6 +29,9 @@ internal sealed record PlanView
     /// <summary>Layers that are reconstructed together, in their order; null where none are.</summary>
     public IReadOnlyList<PlanGroupView>? Reconstruction { get; init; }
 
+    /// <summary>How activations are quantized; null where they stay in float.</summary>
+    public PlanActivationsView? Activations { get; init; }
+
     public static PlanView Of(PreparedRun run, int slots)
     {
         var totals = PlanUnits.Totals(run.Job.Plan);
@@ -45,6 +48,7 @@ internal sealed record PlanView
             Layers = [.. run.Job.Plan.Layers.Select(layer => PlanLayerView.Of(run.Job.Plan, layer))],
             Unsupported = [.. run.Job.Plan.Unsupported.Select(node => new PlanUnsupportedView(node.Name, node.OpType, node.Reason))],
             Corrections = [.. run.Job.Plan.Corrections.Select(c => new PlanCorrectionView(c.Kind, c.Sites.Count, c.Levels.Count, c.Shards.Samples, c.Shards.Batch))],
+            Activations = run.Job.Plan.Reconstruction?.Activations is { } activations ? new PlanActivationsView(activations.Bits, [.. activations.Eight.Select(layer => layer.Name)]) : null,
             Reconstruction = run.Job.Plan.Reconstruction is { } reconstruction ? [.. reconstruction.Groups.Select(group => PlanGroupView.Of(run.Job.Plan, reconstruction, group))] : null,
         };
     }
@@ -63,6 +67,8 @@ internal sealed record PlanView
             console.MarkupLineInterpolated($"[yellow]left alone[/] {node.Name} ({node.OpType}): {node.Reason}");
         foreach (var group in Reconstruction ?? [])
             console.MarkupLineInterpolated($"then {group.Phases} of {group.Name} together, {group.Layers.Count} layer(s), {group.Iterations} steps{(group.Reason is { } reason ? $" ({reason})" : "")}");
+        if (Activations is { } activations)
+            console.MarkupLineInterpolated($"then activations have {activations.Bits} bits{(activations.Eight.Count == 0 ? "" : $"; what leaves {activations.Eight[0]} and what enters {activations.Eight[^1]} has 8")}");
         foreach (var correction in Corrections)
             console.MarkupLineInterpolated($"then {correction.Kind} of {correction.Nodes} nodes in {correction.Levels} levels on {correction.Samples} samples, {correction.Batch} at a time");
         console.MarkupLineInterpolated($"job {Job}, profile {Profile}: {Units.Total} units in {Slots} slots");
@@ -86,6 +92,9 @@ internal sealed record PlanGroupView(string Name, Granularity Granularity, IRead
         string.Join(", then ", reconstruction.Phases.Select(phase => phase == ReconstructionPhase.Joint ? "weights and activations" : phase.ToString().ToLowerInvariant())),
         reconstruction.Phases.Sum(phase => reconstruction.ParametersOf(phase).Iterations), group.Reason);
 }
+
+/// <param name="Eight">The first and the last layer, whose output and input have 8 bits; empty where all have the same.</param>
+internal sealed record PlanActivationsView(int Bits, IReadOnlyList<string> Eight);
 
 /// <param name="Nodes">Nodes that are corrected.</param>
 /// <param name="Levels">One behind the other in the graph.</param>

@@ -12,7 +12,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     /// <summary>Operations of a step beside those of a forward pass: gradients with respect to inputs and weights cost one each.</summary>
     private const int PassesOfStep = 3;
 
-    /// <summary>Samples that grids of activations are found on (algorithms.md 3.5).</summary>
+    /// <summary>Samples that grids of activations are found on (algorithms.md 3.5), in whole batches since a model may take no others.</summary>
     private const int SamplesOfInitial = 64;
 
     private readonly JobPlan _plan;
@@ -120,9 +120,10 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         var settings = _plan.Settings;
         // Rounded weights where there are any; where both are tuned together, the ones that the rounding begins from.
         var prefix = stage.Phase == ReconstructionPhase.Joint ? _given.Keys.Order().ToList() : Prefix(_groups.Length);
-        var samples = Math.Min(SamplesOfInitial, settings.CalibrationShards.Samples);
+        var batch = settings.CalibrationShards.Batch;
+        var samples = Math.Min(settings.CalibrationShards.Samples, Math.Max(SamplesOfInitial / batch, 1) * batch);
         var spec = new StepSizesSpec(
-            [.. prefix.Select(l => _plan.Layers[l].Ref())], _reconstruction.Activations!, samples, settings.CalibrationShards.Batch, settings.BatchNorm, settings.Preprocess);
+            [.. prefix.Select(l => _plan.Layers[l].Ref())], _reconstruction.Activations!, samples, batch, settings.BatchNorm, settings.Preprocess);
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
         foreach (var layer in prefix)
             inputs.AddRange(stage.Phase == ReconstructionPhase.Joint ? Given(layer) : WeightsOfLayer(layer));

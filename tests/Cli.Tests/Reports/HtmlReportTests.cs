@@ -58,7 +58,7 @@ public sealed partial class HtmlReportTests
             Name = "/stage1", Granularity = Granularity.Block, Layers = ["/stage1/conv1", "/stage1/conv2"], Phase = ReconstructionPhase.Weights,
             NearestLoss = 4.5, Loss = 0.25, Iterations = 20_000, Rate = 1e-3, Flipped = 0.125, Converged = 1, Curve = [new(1, 4, 8), new(20_000, 0.2, 0.01)], Seconds = 75,
         };
-        var report = SampleReports.Large() with { Reconstruction = [group, group with { Name = "/fc", Phase = ReconstructionPhase.Joint, Reason = "the loss exploded twice: OBQ instead" }] };
+        var report = SampleReports.Large() with { Reconstruction = [group, group with { Name = "/fc", Phase = ReconstructionPhase.Joint, Reason = "the loss exploded twice: OBQ instead" }, group with { Name = "/idle", Curve = [] }] };
         var page = Parse(HtmlReport.Render(report, SampleReports.Provenance));
 
         string[] curves = [.. page.Descendants("svg").Select(chart => chart.Attribute("aria-label")!.Value).Where(label => label.StartsWith("Loss of", StringComparison.Ordinal))];

@@ -29,6 +29,18 @@ public sealed class RunVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task A_dry_run_tells_the_bits_of_activations()
+    {
+        _folder.Write("recipe.yaml", SampleFolder.Recipe("[{method: brecq, bits: 2, batch: 4, activation_bits: 4}]"));
+        using var console = new TestConsole(_folder.Path);
+
+        Assert.Equal(ExitCodes.Success, await console.RunAsync("run", "recipe.yaml", "--dry-run"));
+
+        Assert.Contains("activations have 4 bits", console.Output + console.Error, StringComparison.Ordinal);
+        Assert.Contains("/fc/Gemm has 8", (console.Output + console.Error).ReplaceLineEndings(" "), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_run_writes_its_four_files_where_it_is_told()
     {
         using var console = new TestConsole(_folder.Path);

@@ -166,6 +166,18 @@ public sealed class ReconstructionTests
         Assert.Null(Pipeline(Plan(s_brecq)).Initial);
     }
 
+    [Theory]
+    [InlineData(24, 48)]
+    [InlineData(100, 100)]
+    public void Grids_are_found_on_whole_batches(int batch, int expected)
+    {
+        var plan = Plan(s_brecq with { ActivationBits = 4 });
+        plan = plan with { Settings = plan.Settings with { CalibrationShards = new SampleShards(2 * batch * 10, 10 * batch, batch) } };
+        var pipeline = Pipeline(plan);
+
+        Assert.Equal((expected, batch), ((StepSizesSpec)pipeline[pipeline.Initial!.Value].Spec is var spec ? (spec.Samples, spec.Batch) : default));
+    }
+
     [Fact]
     public void Where_both_are_tuned_together_grids_are_found_first_with_the_weights_that_are_there()
     {
