@@ -9,8 +9,8 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Compression.Reconstruction;
 
 /// <summary>
-/// What enters a group in the model whose earlier layers are quantized, what leaves it in the float model (algorithms.md 3.5), and gradients where the
-/// boundary names them, as the content of an <see cref="ActivationShard"/>: one batch in memory at a time.
+/// What enters a group in the model whose earlier layers are quantized, what leaves it in the float model (algorithms.md 3.5), and gradients and
+/// what enters in the float model where the boundary names them, as the content of an <see cref="ActivationShard"/>: one batch in memory at a time.
 /// </summary>
 public static class ActivationCapture
 {
@@ -31,8 +31,9 @@ public static class ActivationCapture
     {
         using var entering = runtime.Open(Exposing(prefix, boundary.Inputs));
         using var gradients = boundary.Gradient is null ? null : new OutputGradients(runtime, prefix, boundary.Output);
-        string[] floats = [boundary.Output, .. (gradients?.Logits ?? []).Where(logits => logits != boundary.Output)];
-        string[] names = [.. boundary.Inputs, boundary.Output, .. boundary.Gradient is { } gradient ? [gradient] : Array.Empty<string>()];
+        string[] mixed = boundary.Floats.Count == 0 ? [] : [.. boundary.Inputs];
+        string[] floats = [.. ((string[])[boundary.Output, .. gradients?.Logits ?? [], .. mixed]).Distinct()];
+        string[] names = [.. boundary.Inputs, boundary.Output, .. boundary.Gradient is { } gradient ? [gradient] : Array.Empty<string>(), .. boundary.Floats];
         using var leaving = runtime.Open(Exposing(model, floats));
         using var options = new RunOptions(cancellationToken);
         var feeds = DataSet.Match(file, leaving.Inputs, preprocess).Batches(window.First, window.Count, window.Batch);
@@ -44,7 +45,7 @@ public static class ActivationCapture
             using var outputs = leaving.Run(feed.Names, feed.Values, floats, options);
             using var weights = gradients is null ? null : OrtValue.Allocate(OnnxRuntime.ElementType.Float, outputs[0].Shape);
             gradients?.Read(feed, [.. gradients.Logits.Select(logits => outputs[Array.IndexOf(floats, logits)])], options, weights!.AsSpan<float>());
-            OrtValue[] all = [.. inputs, outputs[0], .. weights is null ? Array.Empty<OrtValue>() : [weights]];
+            OrtValue[] all = [.. inputs, outputs[0], .. weights is null ? Array.Empty<OrtValue>() : [weights], .. mixed.Select(value => outputs[Array.IndexOf(floats, value)])];
             ShardValue[] shapes = [.. all.Zip(names, (value, name) => Describe(value, name, feed.Count))];
             if (values is null)
                 await write(ActivationShard.HeaderOf(window.Count, shapes));

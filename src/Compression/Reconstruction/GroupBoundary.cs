@@ -13,6 +13,11 @@ public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, 
     /// <summary>The value by whose squares the loss is weighted (algorithms.md 3.6): the gradient of the task's loss with respect to the output. Null where all elements count alike.</summary>
     public string? Gradient { get; init; }
 
+    /// <summary>
+    /// Names of what the float model has in the place of <see cref="Inputs"/>, whose elements are mixed in while weights are tuned (QDrop); none where nothing is.
+    /// </summary>
+    public IReadOnlyList<string> Floats { get; init; } = [];
+
     private static readonly HashSet<string> s_activations =
         ["Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Softplus", "Mish"];
 
@@ -31,6 +36,9 @@ public sealed record GroupBoundary(IReadOnlyList<string> Inputs, string Output, 
 
     /// <summary>The same with gradients where the loss asks for them.</summary>
     public GroupBoundary For(ReconstructionLoss loss) => this with { Gradient = loss == ReconstructionLoss.Mse ? null : $"gradient of {Output}" };
+
+    /// <summary>The same with what the float model has in the place of what enters.</summary>
+    public GroupBoundary Mixed() => this with { Floats = [.. Inputs.Select(input => $"float of {input}")] };
 
     /// <summary>A value and those that it depends on.</summary>
     public static IReadOnlySet<string> Upstream(Graph graph, string value)

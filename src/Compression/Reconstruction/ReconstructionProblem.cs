@@ -16,6 +16,9 @@ public sealed record ReconstructionProblem(
 {
     public ReconstructionPhase Phase { get; init; } = ReconstructionPhase.Weights;
 
+    /// <summary>Whether the source has what enters in the float model, too, so that elements of it may be mixed in where some are dropped.</summary>
+    public bool HasFloatInputs { get; init; }
+
     /// <summary>The values that the group computes and that are quantized, on the grids that the tuning begins with.</summary>
     public IReadOnlyList<ActivationGrid> Activations { get; init; } = [];
 }

@@ -44,6 +44,7 @@ public static class Reconstructor
             SoftRounding[] roundings = problem.Phase == ReconstructionPhase.Activations ? [] : [.. problem.Layers.Zip(matrices, (layer, matrix) => Rounding(problem.Parameters, layer, matrix))];
             var partition = ModelPartition.Of(problem.Model);
             var boundary = GroupBoundary.Of(problem.Model, partition, [.. problem.Layers.Select(l => l.Name)]).For(problem.Parameters.Loss);
+            boundary = problem.HasFloatInputs ? boundary.Mixed() : boundary;
             source = WeightedActivations.Of(source, boundary, problem.Parameters.Loss);
             var power = problem.Phase == ReconstructionPhase.Activations ? ActivationPower : GroupGraph.Square;
             double LossOf(Candidate candidate) => GroupLoss.Of(
@@ -60,7 +61,7 @@ public static class Reconstructor
             var start = from?.Tensors ?? Start(graph, roundings, problem.Activations);
             Check(graph, start);
             using var runner = new StepRunner(runtime, graph, start, problem.Parameters.Batch);
-            var explosion = Tune(problem, source, graph, runner, watch, from?.Step ?? 0, leave, progress, cancellationToken);
+            var explosion = Tune(problem, new StepFeed(problem, graph, boundary, source), runner, watch, from?.Step ?? 0, leave, progress, cancellationToken);
             if (explosion is not null)
                 return new ReconstructionResult(explosion, null, nearestLoss, nearestLoss, watch.Snapshot.Curve, []) { Iterations = problem.Parameters.Iterations, Activations = problem.Activations };
 
@@ -104,20 +105,15 @@ public static class Reconstructor
     }
 
     private static string? Tune(
-        ReconstructionProblem problem, IActivationSource source, ReconstructionGraph graph, StepRunner runner, LossWatch watch, int done,
+        ReconstructionProblem problem, StepFeed feed, StepRunner runner, LossWatch watch, int done,
         Action<ReconstructionState> leave, Action<double> progress, CancellationToken cancellationToken)
     {
         var (parameters, rates) = (problem.Parameters, StepRates.Of(problem));
         using var options = new RunOptions(cancellationToken);
-        var minibatch = new int[parameters.Batch];
         var stepsPerState = Math.Clamp(parameters.Iterations / States, FewestStepsPerState, MostStepsPerState);
         for (var step = done + 1; step <= parameters.Iterations; step++)
         {
-            StepDraws.Minibatch(problem.Seed, step, source.Samples, minibatch);
-            foreach (var input in graph.Inputs)
-                Fill(source, input, minibatch, runner.Input(input));
-            for (var i = 0; i < graph.Masks.Count; i++)
-                StepDraws.Mask(problem.Seed, step, i, parameters.Drop ?? 0, runner.Input(graph.Masks[i]));
+            feed.Fill(step, runner);
             var (first, second) = ReconstructionGraph.Adam.Corrections(step);
             var (rate, scaleRate, beta, weight) = rates.At(step);
             var (loss, penalty) = runner.Run(
@@ -135,13 +131,6 @@ public static class Reconstructor
         }
 
         return null;
-    }
-
-    private static void Fill(IActivationSource source, GroupInput input, int[] minibatch, Span<float> into)
-    {
-        var elements = into.Length / minibatch.Length;
-        for (var i = 0; i < minibatch.Length; i++)
-            source.Read(minibatch[i], input.Value, into.Slice(i * elements, elements));
     }
 
     private static SoftRounding Rounding(ReconstructionParameters parameters, LayerToRound layer, Matrix<float> weights) =>

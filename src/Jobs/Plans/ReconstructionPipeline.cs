@@ -151,6 +151,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
             Scheme = hasGradients && !isTuned ? parameters.Scheme : null,
             Activations = isFloat || stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
             Steps = tuned.Length == 0 ? null : tuned.Length,
+            Floats = !isFloat && parameters.Drop is not null ? true : null,
         };
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
         foreach (var layer in prefix)

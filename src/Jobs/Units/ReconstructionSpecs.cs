@@ -54,6 +54,9 @@ public sealed record CaptureSpec(
     /// <summary>Beside <see cref="Grid"/>.</summary>
     public QuantizationScheme? Scheme { get; init; }
 
+    /// <summary>Whether what enters in the float model is captured, too, so that elements of it can be mixed in (QDrop); null means no.</summary>
+    public bool? Floats { get; init; }
+
     /// <summary>How many step-sizes blobs there are; null for none.</summary>
     public int? Steps { get; init; }
 }

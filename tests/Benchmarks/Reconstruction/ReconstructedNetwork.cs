@@ -76,11 +76,12 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
             var prefix = Quantized(_weighted);
             foreach (var layer in group.Where(_ => boundary.Gradient is not null && !isTuned))
                 Write(prefix, layer.Name, Nearest(layer, BitsOf(layer)));
-            var path = Path.GetTempFileName();
-            await CaptureAsync(prefix, boundary, path);
+            var (path, isMixed) = (Path.GetTempFileName(), phase == ReconstructionPhase.Joint && setting.Way == "qdrop");
+            await CaptureAsync(prefix, isMixed ? boundary.Mixed() : boundary, path);
             var problem = new ReconstructionProblem(model, layers, Parameters(phase), (ulong)setting.Seed, RateFactor: 1, Batch)
             {
                 Phase = phase,
+                HasFloatInputs = isMixed,
                 Activations = _grids.Count == 0 ? [] : [.. ActivationPlaces.Within(model, _partition, boundary, Activations).Select(place => _grids[place.Value])],
             };
             _steps.Start();

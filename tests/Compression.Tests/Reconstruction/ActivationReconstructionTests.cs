@@ -101,6 +101,21 @@ public sealed class ActivationReconstructionTests : IDisposable
         Assert.True(dropped.Curve[0].Loss < result.Curve[0].Loss);
     }
 
+    /// <summary>The group is fed with zeros, so the loss of a step tells how much is mixed in; no activation inside is quantized.</summary>
+    [Fact]
+    public void Elements_of_what_enters_are_mixed_in_from_the_float_model_with_the_same_chance()
+    {
+        var problem = Block(ReconstructionPhase.Joint, drop: 0.5, iterations: 20) with { Activations = [] };
+        double First(double drop, bool hasFloats) => Run(
+            problem with { HasFloatInputs = hasFloats, Parameters = problem.Parameters with { Drop = drop } }, source: new Values(problem, Samples, enters: 0)).Curve[0].Loss;
+        var (float0, mixed, zeros) = (First(0.999_999, true), First(0.5, true), First(0.5, false));
+
+        Assert.True(float0 < mixed && mixed < zeros);
+        Assert.Equal(zeros, First(0, true));
+        var whole = Run(problem with { HasFloatInputs = true }, source: new Values(problem, Samples, enters: 0));
+        Assert.Equal(Run(problem, source: new Values(problem, Samples, enters: 0)).NearestLoss, whole.NearestLoss);
+    }
+
     [Fact]
     public void A_group_without_quantized_activations_has_nothing_to_tune()
     {
@@ -160,7 +175,8 @@ public sealed class ActivationReconstructionTests : IDisposable
     {
         private readonly Dictionary<string, float[]> _values;
 
-        public Values(ReconstructionProblem problem, int samples, bool spoiled = false)
+        /// <param name="enters">What the group is fed with is this many times what the float model has.</param>
+        public Values(ReconstructionProblem problem, int samples, bool spoiled = false, float enters = 1)
         {
             Samples = samples;
             var boundary = BoundaryOf(problem);
@@ -171,7 +187,12 @@ public sealed class ActivationReconstructionTests : IDisposable
             var leaving = DoubleInterpreter.Run(builder.Build(), new Dictionary<string, DoubleTensor> { ["x"] = x })[boundary.Output];
             if (spoiled)
                 leaving.Values[7] = double.NaN;
-            _values = new Dictionary<string, float[]> { ["x"] = Array.ConvertAll(x.Values, v => (float)v), [boundary.Output] = Array.ConvertAll(leaving.Values, v => (float)v) };
+            _values = new Dictionary<string, float[]>
+            {
+                ["x"] = Array.ConvertAll(x.Values, v => enters * (float)v),
+                [boundary.Mixed().Floats[0]] = Array.ConvertAll(x.Values, v => (float)v),
+                [boundary.Output] = Array.ConvertAll(leaving.Values, v => (float)v),
+            };
         }
 
         public int Samples { get; }

@@ -157,6 +157,18 @@ public sealed class GroupTests : IDisposable
         public void Read(int sample, string value, Span<float> into) => values[value].AsSpan(sample * into.Length, into.Length).CopyTo(into);
     }
 
+    [Fact]
+    public async Task What_enters_in_the_float_model_is_captured_where_it_is_to_be_mixed_in()
+    {
+        var (prefix, block) = (Quantized(_partition.Blocks[0].Layers), _partition.Blocks[1]);
+        var boundary = Boundary(block).Mixed();
+        using var shard = await CaptureAsync(prefix, boundary);
+
+        Assert.Equal(Values(prefix, boundary.Inputs[0]), Read(shard, boundary.Inputs[0]));
+        Assert.Equal(Values(_model, boundary.Inputs[0]), Read(shard, Assert.Single(boundary.Floats)));
+        Assert.Equal(Values(_model, boundary.Output), Read(shard, boundary.Output));
+    }
+
     private GroupBoundary Boundary(Block block) => GroupBoundary.Of(_model, _partition, [.. block.Layers.Select(l => l.Name)]);
 
     private double Loss(OnnxModel model, GroupBoundary boundary, ActivationShard shard) =>

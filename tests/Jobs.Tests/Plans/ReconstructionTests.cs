@@ -217,6 +217,19 @@ public sealed class ReconstructionTests
         static string KeyOf(JobPlan plan) => CanonicalJson.Digest(Pipeline(plan)[Pipeline(plan).WeightsOf(0)].Spec);
     }
 
+    [Theory]
+    [InlineData(0.5, ReconstructionInputs.Quantized, true)]
+    [InlineData(null, ReconstructionInputs.Quantized, null)]
+    [InlineData(0.5, ReconstructionInputs.Unquantized, null)]
+    public void Captures_have_what_enters_in_float_where_elements_of_it_stay_so(double? drop, ReconstructionInputs inputs, bool? expected)
+    {
+        var pipeline = Pipeline(Plan(s_brecq with { ActivationBits = 4, Activations = ActivationTuning.Joint, Drop = drop, Inputs = inputs }));
+        var captures = pipeline.Stages.SelectMany((count, stage) => Enumerable.Range(0, count).Select(i => pipeline[new UnitPlace(stage, i)].Spec)).OfType<CaptureSpec>().ToList();
+
+        Assert.NotEmpty(captures);
+        Assert.All(captures, capture => Assert.Equal(expected, capture.Floats));
+    }
+
     [Fact]
     public void Pruned_layers_are_reconstructed_with_their_masks_from_the_weights_that_pruning_left()
     {

@@ -122,7 +122,7 @@ public sealed class ActivationTuningTests : IDisposable
         var steps = _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(grids ?? s_initial), "initial");
         var isTuned = phase == ReconstructionPhase.Activations;
         var group = new GroupSpec("g", [new GroupLayer(TinyChain.Layers[layer], Bits, StartsPruned: false, IsGiven: isTuned)]);
-        var capture = new CaptureSpec(group, [], 0, TinyGemm.Samples, 5, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations, Steps = 1 };
+        var capture = new CaptureSpec(group, [], 0, TinyGemm.Samples, 5, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations, Steps = 1, Floats = drop is null ? null : true };
         await RunAsync(capture, UnitKind.Statistics, _model, _data, steps);
         List<UnitInput> inputs = [_model, _data, _context.Add(Roles.Activations, _context.Bytes(Roles.Activations), "shard")];
         if (isTuned)

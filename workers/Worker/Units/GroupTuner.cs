@@ -16,6 +16,7 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
     {
         var spec = request.Spec;
         var boundary = BoundaryOf(request.Model, ModelPartition.Of(request.Model), spec.Group).For(spec.Loss);
+        boundary = spec.Floats == true ? boundary.Mixed() : boundary;
         if (spec is { Grid: { } grid, Scheme: { } scheme })
         {
             var own = ModelPartition.Of(request.Quantized);
@@ -40,6 +41,7 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
         {
             Phase = spec.Phase,
             Activations = GridsOf(request, partition),
+            HasFloatInputs = spec.Parameters.Drop is not null && BoundaryOf(request.Model, partition, spec.Group).Mixed().Floats.All(request.Shards[0].Values.Contains),
         };
         var result = Reconstructor.Run(
             runtime, problem, new ShardedActivations(request.Shards), from is { } state ? ReconstructionState.Open(state) : null,
