@@ -24,6 +24,7 @@ public static class ModelOutlines
         var (opset, parameters) = (model.Opset, ModelPartition.Parameters(model));
         var prepared = ModelPreparation.Prepare(model, batchNorm);
         var partition = ModelPartition.Of(prepared);
+        var obstacles = GroupObstacles.Of(prepared, partition);
         return new ModelOutline
         {
             Digest = digest,
@@ -31,20 +32,14 @@ public static class ModelOutlines
             Opset = opset,
             Inputs = inputs,
             Outputs = outputs,
-            Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name))],
-            Blocks = Outline(prepared, partition),
+            Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name) with { Obstacle = obstacles.Layers.GetValueOrDefault(layer.Name) })],
+            Blocks = [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)], obstacles.Blocks.GetValueOrDefault(block.Name)))],
             Unsupported = [.. partition.Unsupported.Select(left => new UnsupportedNode(left.Node.Name, left.Node.OpType, left.Reason))],
             Norms = ChannelSites.Norms(prepared, partition.Shapes),
             LayerOutputs = ChannelSites.LayerOutputs(prepared, partition),
             Parameters = parameters,
             Macs = partition.Layers.Sum(layer => Math.Max(layer.Macs, 0)),
         };
-    }
-
-    private static BlockOutline[] Outline(OnnxModel model, ModelPartition partition)
-    {
-        var obstacles = BlockObstacles.Of(model, partition);
-        return [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)], obstacles.GetValueOrDefault(block.Name)))];
     }
 
     private static TensorOutline Outline(GraphValue value) =>

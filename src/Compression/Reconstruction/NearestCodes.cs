@@ -14,10 +14,16 @@ public static class NearestCodes
         LayerMatrix.Write(layer, Of(layer, bits, grid, scheme, keepsZeros));
 
     /// <returns>[rows × columns].</returns>
-    internal static float[] Of(Layer layer, int bits, GridKind grid, QuantizationScheme scheme, bool keepsZeros)
+    internal static float[] Of(Layer layer, int bits, GridKind grid, QuantizationScheme scheme, bool keepsZeros) =>
+        Of(LayerMatrix.Read(layer), layer, bits, grid, scheme, keepsZeros);
+
+    /// <param name="weights">[rows × columns].</param>
+    /// <param name="layer">Of that shape.</param>
+    /// <returns>[rows × columns].</returns>
+    public static float[] Of(float[] weights, Layer layer, int bits, GridKind grid, QuantizationScheme scheme, bool keepsZeros)
     {
-        using var weights = Matrix<float>.FromRows(LayerMatrix.Read(layer), layer.Rows, layer.Columns);
-        var rounding = new SoftRounding(weights, GridFit.Rows(weights, bits, grid, scheme), keepsZeros);
+        using var matrix = Matrix<float>.FromRows(weights, layer.Rows, layer.Columns);
+        var rounding = new SoftRounding(matrix, GridFit.Rows(matrix, bits, grid, scheme), keepsZeros);
         return rounding.Values(rounding.Nearest());
     }
 }

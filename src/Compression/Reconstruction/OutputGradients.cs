@@ -1,6 +1,7 @@
 using Orchestrator.Compression.Data;
 using Orchestrator.Compression.Models;
 using Orchestrator.Onnx;
+using Orchestrator.Onnx.Export;
 using Orchestrator.Onnx.Gradients;
 using Orchestrator.OnnxRuntime;
 using ElementType = Orchestrator.Onnx.ElementType;
@@ -77,6 +78,7 @@ internal sealed class OutputGradients : IDisposable
         if (Logits.Count == 0)
             throw new OnnxException("graph", "it has no output of float32 that would tell what an error costs");
         var model = ActivationCapture.Exposing(_model, [.. Logits.Append(_value).Distinct()]);
+        OpsetUpgrade.Raise(model, OpsetUpgrade.MinTarget);
         var graph = model.Graph;
         foreach (var output in graph.Outputs)
             graph.RemoveOutput(output.Name);

@@ -1,5 +1,6 @@
 using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Onnx;
+using Orchestrator.Onnx.Export;
 using Orchestrator.Onnx.Gradients;
 using Orchestrator.Onnx.Partition;
 
@@ -35,11 +36,12 @@ internal sealed record ReconstructionGraph(
     /// <param name="model">Prepared, in float but for what is quantized already; not changed.</param>
     /// <param name="layers">By name: what their weights are rounded from. None where they are quantized already.</param>
     /// <param name="activations">What is quantized in the group; the scales are trained and their values are not looked at.</param>
-    /// <exception cref="OnnxException">The group holds what has no gradient, or shapes that are not known.</exception>
+    /// <exception cref="OnnxException">The group holds what has no gradient, shapes are not known, or the operator set is too old and cannot be raised.</exception>
     public static ReconstructionGraph Build(
         OnnxModel model, GroupBoundary boundary, IReadOnlyList<(string Layer, SoftRounding Rounding)> layers, IReadOnlyList<ActivationGrid> activations, StepShape shape)
     {
         var copy = model.Clone();
+        OpsetUpgrade.Raise(copy, OpsetUpgrade.MinTarget);
         var partition = ModelPartition.Of(copy);
         var builder = GraphBuilder.Edit(copy);
         var rounded = new List<Trainable>();

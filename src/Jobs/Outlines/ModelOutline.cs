@@ -63,6 +63,9 @@ public sealed record LayerOutline
 
     public required string Block { get; init; }
 
+    /// <summary>Why it cannot be reconstructed; null where it can.</summary>
+    public string? Obstacle { get; init; }
+
     /// <summary>The share of exact zeros among its weights; of a large layer, among a part of them.</summary>
     public double Zeros { get; init; }
 }

@@ -41,13 +41,16 @@ internal static class LayerPlanner
             var pruned = keepsZeros;
             foreach (var step in recipe.Compress)
             {
-                if (step is ReconstructStep tuned && (eight is null || index > 0))
+                var isTuned = step is ReconstructStep && (eight is null || index > 0);
+                if (isTuned && layer.Obstacle is { } obstacle)
+                    reasons.Add($"{step.Method}: {obstacle}; OBQ instead");
+                else if (isTuned && step is ReconstructStep tuned)
                 {
                     reconstruct = new ReconstructedLayer(rule?.Rule.Bits ?? eight ?? tuned.Bits, tuned.Scheme, pruned);
                     continue;
                 }
 
-                var spec = Resolve(step, rule?.Rule, eight);
+                var spec = Resolve(step, rule?.Rule, eight, isTuned);
                 if (WhyNot(spec, shape) is { } reason)
                 {
                     reasons.Add($"{step.Method}: {reason}");
@@ -95,7 +98,8 @@ internal static class LayerPlanner
         "Skip the layer, or take rows out of the rule.");
 
     /// <param name="eight">Bits of the first and the last layer where these differ from the others'.</param>
-    private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule, int? eight)
+    /// <param name="isTuned">Whether a step that reconstructs would do the layer, if only it could.</param>
+    private static CompressStepSpec Resolve(CompressStep step, LayerRule? rule, int? eight, bool isTuned)
     {
         var spec = new CompressStepSpec { Method = step.Method, Damping = step.Damping };
         return step switch
@@ -106,6 +110,7 @@ internal static class LayerPlanner
             ObqStep s => spec with { Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
             // Rounding looks at no Hessian, so damping must not change its key.
             RtnStep s => spec with { Damping = 0, Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
+            ReconstructStep s when isTuned => spec with { Method = "obq", Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
             // The first layer keeps its nearest codes, as in the original.
             ReconstructStep s => spec with { Method = "rtn", Damping = 0, Bits = rule?.Bits ?? eight ?? s.Bits, Grid = s.Grid, Scheme = s.Scheme },
             _ => throw new ArgumentOutOfRangeException(nameof(step), step.Method, "no such method"),

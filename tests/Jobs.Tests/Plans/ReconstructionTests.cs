@@ -42,6 +42,21 @@ public sealed class ReconstructionTests
     }
 
     [Fact]
+    public void A_layer_that_cannot_be_reconstructed_is_left_to_OBQ_and_says_why()
+    {
+        var outline = s_outline with { Layers = [.. s_outline.Layers.Select(l => l.Name == "/c/conv1" ? l with { Obstacle = "'/c/odd' (Odd) has no gradient" } : l)] };
+        var plan = Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(s_brecq with { Grid = GridKind.MinMax }), outline));
+        var left = plan.Layers[5];
+
+        Assert.Null(left.Reconstruct);
+        Assert.Equal(("obq", 4, GridKind.MinMax), (Assert.Single(left.Steps).Step.Method, left.StoredBits(), left.Steps[0].Step.Grid));
+        Assert.Equal("brecq: '/c/odd' (Odd) has no gradient; OBQ instead", left.Reason);
+        Assert.DoesNotContain(plan.Reconstruction!.Groups, g => g.Layers.Contains(5));
+        // What follows is fed by its codes.
+        Assert.Contains(PlanUnits.All(Pipeline(plan)).Select(u => u.Spec).OfType<CaptureSpec>(), c => c.Prefix.Any(l => l.Index == 5));
+    }
+
+    [Fact]
     public void With_the_same_bits_everywhere_nothing_but_the_reconstruction_is_done()
     {
         var plan = Plan(s_brecq, FirstLastBits.Same);

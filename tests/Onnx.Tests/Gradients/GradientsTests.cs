@@ -24,6 +24,42 @@ public sealed class GradientsTests
         Assert.Equal((-2 + 1.6) + (1 - 0.6) + (7 - 2), values[gradients["s"]].Values[0], 9);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_quantization_by_codes_has_the_gradient_of_the_one_in_float(int scales)
+    {
+        // The second axis of [2, 3]: one scale for all, or one an entry; some are beyond either end of the codes.
+        double[] x = [-1.9, 0.3, 30, 0.2, -4.1, 1.3];
+        float[] s = [0.05f, 0.1f, 0.02f];
+        var gradients = new List<double[]>();
+        foreach (var isFloat in (bool[])[false, true])
+        {
+            var b = new GraphBuilder(20);
+            var input = b.Input("x", ElementType.Float32, 2, 3);
+            var scale = b.Constant(Tensor.FromFloats("s", scales == 1 ? [] : [3], [.. s.Take(scales)]));
+            string quantized;
+            if (isFloat)
+            {
+                var code = b.Binary("Add", b.Add("Round", [b.Binary("Div", input, scale)]), b.Scalar(32));
+                quantized = b.Binary("Mul", b.Binary("Sub", b.Add("Clip", [code, b.Scalar(0), b.Scalar(255)]), b.Scalar(32)), scale);
+            }
+            else
+            {
+                var zero = b.Constant(Tensor.FromBytes("z", ElementType.UInt8, scales == 1 ? [] : [3], Enumerable.Repeat((byte)32, scales).ToArray()));
+                quantized = b.Add("DequantizeLinear", [b.Add("QuantizeLinear", [input, scale, zero]), scale, zero]);
+            }
+
+            var loss = b.Reduce("ReduceSum", b.Binary("Mul", quantized, quantized), false, 0, 1);
+            var name = Onnx.Gradients.Gradients.Add(b, loss, ["x"])["x"];
+            b.Output(name);
+            gradients.Add(DoubleInterpreter.Run(b.Build(), new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], x) })[name].Values);
+        }
+
+        Assert.Contains(0, gradients[0]);
+        Assert.All(gradients[0].Zip(gradients[1]), pair => Assert.Equal(pair.First, pair.Second, 9));
+    }
+
     [Fact]
     public void A_value_used_twice_gathers_both_gradients()
     {

@@ -215,7 +215,8 @@ public sealed class RuleTests
             "Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Erf",
             "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Split", "Slice", "Pad",
             "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "Resize", "Round", "Floor", "Neg", "Abs", "Pow",
-            "Sqrt", "Exp", "Log", "Reciprocal", "Min", "Max", "Where", "Expand", "Cast", "Identity", "Dropout",
+            "Sqrt", "Exp", "Log", "Reciprocal", "Min", "Max", "Where", "Expand", "Cast", "Identity", "Dropout", "QuantizeLinear",
+            "DequantizeLinear",
         ];
 
         Assert.Empty(named.Except(Onnx.Gradients.GradientRules.Operators));

@@ -13,6 +13,7 @@ internal static class ElementOperators
         return node.OpType switch
         {
             "Clip" => Clip(inputs),
+            "QuantizeLinear" or "DequantizeLinear" => Quantization(node, inputs),
             "Where" => DoubleTensor.Build(
                 DoubleTensor.Broadcast(inputs.Select(t => t!.Shape)), i => inputs[0]!.At(i) != 0 ? inputs[1]!.At(i) : inputs[2]!.At(i)),
             _ => null,
@@ -43,6 +44,19 @@ internal static class ElementOperators
         var low = inputs.Length > 1 && inputs[1] is { } l ? l.Values[0] : double.NegativeInfinity;
         var high = inputs.Length > 2 && inputs[2] is { } h ? h.Values[0] : double.PositiveInfinity;
         return new DoubleTensor(inputs[0]!.Shape, Array.ConvertAll(inputs[0]!.Values, v => Math.Min(Math.Max(v, low), high)));
+    }
+
+    /// <summary>Codes of eight bits without a sign, or the values of codes; scales and zero points are one, or one an entry of the axis.</summary>
+    private static DoubleTensor Quantization(Node node, DoubleTensor?[] inputs)
+    {
+        var (x, scale, zero) = (inputs[0]!, inputs[1]!, inputs.ElementAtOrDefault(2));
+        var axis = (int)node.Int("axis", 1);
+        return DoubleTensor.Build(x.Shape, index =>
+        {
+            var entry = scale.Values.Length == 1 ? 0 : (int)index[axis];
+            var (s, z) = (scale.Values[entry], zero?.Values[entry] ?? 0);
+            return node.OpType == "QuantizeLinear" ? Math.Clamp(Math.Round(x.At(index) / s) + z, 0, 255) : s * (x.At(index) - z);
+        });
     }
 
     private static Func<double, double>? Unary(Node node) => node.OpType switch

@@ -26,7 +26,7 @@ public sealed class GroupTunerTests : IDisposable
     private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
     private readonly UnitRunner _runner;
     private readonly MemoryUnitContext _context = new();
-    private readonly UnitInput _model;
+    private UnitInput _model;
     private readonly UnitInput _data;
 
     public GroupTunerTests()
@@ -82,6 +82,38 @@ public sealed class GroupTunerTests : IDisposable
         Assert.True(weighted.NearestLoss > 0);
         Assert.NotEqual(plain.NearestLoss, weighted.NearestLoss, WeightTolerance);
         Assert.InRange(weighted.Loss, 0, weighted.NearestLoss);
+    }
+
+    [Fact]
+    public async Task What_has_no_gradient_is_left_to_OBQ_and_named()
+    {
+        _model = _context.Add(Roles.Model, TinyGemm.Model(activation: "Softplus"), "odd");
+
+        var metrics = await TuneAsync();
+
+        var tuned = metrics.Reconstruction!;
+        Assert.Equal("obq", Assert.Single(tuned.Layers).Method);
+        Assert.Contains("Softplus", tuned.Reason, StringComparison.Ordinal);
+        Assert.Equal([ReconstructUnits.FellBack], metrics.Rescues!.Select(r => r.Kind));
+        Assert.InRange(tuned.Loss, 0, tuned.NearestLoss);
+        Assert.True(tuned.Loss > 0);
+    }
+
+    [Theory]
+    [InlineData(ReconstructionLoss.Mse)]
+    [InlineData(ReconstructionLoss.Fisher)]
+    public async Task A_model_of_an_old_operator_set_is_tuned_as_one_of_a_newer(ReconstructionLoss loss)
+    {
+        var newer = await TuneAsync(loss);
+        var codes = _context.Bytes("codes/0");
+        _model = _context.Add(Roles.Model, TinyGemm.Model(opset: 11), "old");
+        _context.States.Clear();
+
+        var older = await TuneAsync(loss);
+
+        Assert.Empty(older.Rescues!);
+        Assert.Equal(codes, _context.Bytes("codes/0"));
+        Assert.Equal(newer.Reconstruction!.Loss, older.Reconstruction!.Loss);
     }
 
     private async Task<UnitMetrics> TuneAsync(ReconstructionLoss loss = ReconstructionLoss.Mse)

@@ -16,12 +16,14 @@ internal static class TinyGemm
 
     public static float[] Data { get; } = [.. Enumerable.Range(0, Samples * Columns).Select(i => MathF.Cos(i * 0.7f) * (1 + (i % 3)))];
 
-    public static byte[] Model()
+    /// <param name="activation">The operator behind the layer; null for none.</param>
+    public static byte[] Model(int opset = 13, string? activation = null)
     {
-        var builder = new GraphBuilder(13);
+        var builder = new GraphBuilder(opset);
         var input = builder.Input("x", ElementType.Float32, -1, Columns);
         var weight = builder.Constant(Tensor.FromFloats("w", [Rows, Columns], Weights));
-        builder.Output(builder.Gemm(input, weight, transB: true), type: ElementType.Float32, shape: [-1, Rows]);
+        var output = builder.Gemm(input, weight, transB: true);
+        builder.Output(activation is null ? output : builder.Add(activation, [output]), type: ElementType.Float32, shape: [-1, Rows]);
         return builder.Build().ToBytes();
     }
 

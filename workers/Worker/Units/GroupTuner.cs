@@ -43,9 +43,18 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
             Activations = GridsOf(request, partition),
             HasFloatInputs = spec.Parameters.Drop is not null && BoundaryOf(request.Model, partition, spec.Group).Mixed().Floats.All(request.Shards[0].Values.Contains),
         };
-        var result = Reconstructor.Run(
-            runtime, problem, new ShardedActivations(request.Shards), from is { } state ? ReconstructionState.Open(state) : null,
-            left => leave(left.ToBytes()), progress, cancellationToken);
+        ReconstructionResult result;
+        try
+        {
+            result = Reconstructor.Run(
+                runtime, problem, new ShardedActivations(request.Shards), from is { } state ? ReconstructionState.Open(state) : null,
+                left => leave(left.ToBytes()), progress, cancellationToken);
+        }
+        catch (OnnxException e)
+        {
+            return Untuned(request, partition, $"{e.Subject}: {e.Message}", cancellationToken);
+        }
+
         var method = result.Reason is not null ? "rtn" : layers.Length == 1 ? "adaround" : "brecq";
         var tuned = spec.Group.Layers.Zip(result.Layers).ToDictionary(pair => pair.First.Layer.Index, pair => ToTuned(pair.Second, method));
         return new TunedGroup(
@@ -63,6 +72,17 @@ internal sealed class GroupTuner(ModelRuntime runtime) : IGroupTuner
         var boundary = BoundaryOf(model, partition, request.Spec.Group).For(loss);
         var source = WeightedActivations.Of(new ShardedActivations(request.Shards), boundary, loss);
         return GroupLoss.Of(runtime, model, partition, boundary, source, request.Spec.Batch, cancellationToken, GridsOf(request, partition));
+    }
+
+    /// <summary>A group for which there is no graph of a step.</summary>
+    private TunedGroup Untuned(TuningRequest request, ModelPartition partition, string obstacle, CancellationToken cancellationToken)
+    {
+        float[] Start(GroupLayer member) => request.Spec is { Phase: not ReconstructionPhase.Activations, Parameters: { Grid: { } grid, Scheme: { } scheme } }
+            ? NearestCodes.Of(request.Weights[member.Layer.Index], Find(partition, member.Layer.Name), member.Bits, grid, scheme, member.StartsPruned)
+            : request.Weights[member.Layer.Index];
+        var loss = LossOf(request, request.Spec.Group.Layers.ToDictionary(member => member.Layer.Index, Start), cancellationToken);
+        var stepSizes = request.Spec.Activations is null ? null : ActivationGrids.ToBytes(GridsOf(request, partition));
+        return new TunedGroup(obstacle, null, loss, loss, 0, [], new Dictionary<int, TunedLayer>(), stepSizes) { IsTunable = false };
     }
 
     /// <summary>Initial grids of what the group computes, in graph order.</summary>

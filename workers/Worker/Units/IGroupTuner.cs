@@ -45,7 +45,11 @@ internal sealed record TuningRequest(
 /// <param name="Layers">Codes by layer index; empty where activations alone were tuned.</param>
 /// <param name="StepSizes">Grids of the group's own activations (<see cref="ActivationGrids"/>), the initial ones where the loss exploded; null where they are float.</param>
 internal sealed record TunedGroup(
-    string? Explosion, string? Reason, double NearestLoss, double Loss, int Iterations, IReadOnlyList<CurvePoint> Curve, IReadOnlyDictionary<int, TunedLayer> Layers, byte[]? StepSizes);
+    string? Explosion, string? Reason, double NearestLoss, double Loss, int Iterations, IReadOnlyList<CurvePoint> Curve, IReadOnlyDictionary<int, TunedLayer> Layers, byte[]? StepSizes)
+{
+    /// <summary>Whether there are gradients to tune with. Where not, <see cref="Explosion"/> says why, and no other rate helps.</summary>
+    public bool IsTunable { get; init; } = true;
+}
 
 /// <param name="Flipped">Share of the weights whose code is not the nearest.</param>
 /// <param name="Converged">Share of the roundings that were decided.</param>

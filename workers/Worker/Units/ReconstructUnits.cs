@@ -89,7 +89,7 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
                 request with { RateFactor = factor }, from?.Content,
                 content => context.WriteStateAsync(new UnitState(++number, TryState.Of(attempt, content)), token).GetAwaiter().GetResult(), context.Report, token);
             from = null;
-            if (tuned.Explosion is null || attempt == Tries - 1)
+            if (tuned.Explosion is null || !tuned.IsTunable || attempt == Tries - 1)
                 return (tuned, parameters.Rate * factor, rescues);
         }
     }
@@ -98,7 +98,7 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
         TuningRequest request, TunedGroup exploded, List<Rescue> rescues, Dictionary<string, Layer> layers, UnitInputs inputs, KernelWidth width)
     {
         var spec = request.Spec;
-        var why = $"the loss exploded twice ({exploded.Explosion})";
+        var why = exploded.IsTunable ? $"the loss exploded twice ({exploded.Explosion})" : $"it cannot be tuned ({exploded.Explosion})";
         if (spec.Phase == ReconstructionPhase.Activations)
         {
             rescues.Add(new Rescue(null, FellBack, $"'{spec.Group.Name}': {why}; its step sizes are those that were found before the tuning"));
