@@ -1,22 +1,26 @@
 using System.Diagnostics;
 using System.Globalization;
+using Orchestrator.Compression.Calibration;
 using Orchestrator.Compression.Data;
 using Orchestrator.Compression.Evaluation;
 using Orchestrator.Compression.Grids;
+using Orchestrator.Compression.Hessians;
 using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction;
 using Orchestrator.Compression.Reconstruction.Activations;
+using Orchestrator.Compression.Solvers;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Numerics;
 using Orchestrator.Onnx;
+using Orchestrator.Onnx.Export;
 using Orchestrator.Onnx.Partition;
 using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Benchmarks.Reconstruction;
 
 /// <summary>
-/// A whole network, group after group on the quantized prefix, on one thread: <c>reconstruct FOLDER BITS[aBITS] layer|block|stage|net [ITERATIONS] [SEED] [LAMBDA]
+/// A whole network, group after group on the quantized prefix, on one thread: <c>reconstruct FOLDER BITS[aBITS] layer|block|stage|net|nearest|obq [ITERATIONS] [SEED] [LAMBDA]
 /// [two-phase|joint|qdrop] [ACTIVATION_ITERATIONS] [ACTIVATION_RATE] [mse|fisher|fisherOriginal]</c>, where FOLDER is a sample's; <c>2a4</c> has weights of 2 and activations of 4 bits. The first
 /// layer has its nearest codes of 8 bits, the last one has 8 bits, and so have the activations behind the first and before the last one, as in the original.
 /// </summary>
@@ -26,6 +30,9 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
     private const int Batch = 128;
     private const int EightBits = 8;
     private const double Drop = 0.5;
+
+    /// <summary>Of OBQ, as recipes have it by default.</summary>
+    private const double Damping = 1e-4;
 
     private static readonly Preprocess s_preprocess = new() { Scale = 1 / 255d, Mean = [0.2860], Std = [0.3530] };
 
@@ -41,8 +48,8 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         int[] bits = [.. args[1].Split('a').Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
         var way = Optional(6, "two-phase");
         var setting = new Setting(
-            bits[0], bits.Length > 1 ? bits[1] : null, Enum.Parse<Granularity>(args[2], ignoreCase: true), Optional(3, 1_000), Optional(4, 0), Optional(5, 0.01), way,
-            Optional(7, 250), Optional(8, way == "two-phase" ? 4e-4 : 4e-5), Enum.Parse<ReconstructionLoss>(Optional(9, "mse"), ignoreCase: true));
+            bits[0], bits.Length > 1 ? bits[1] : null, Enum.TryParse<Granularity>(args[2], ignoreCase: true, out var granularity) ? granularity : null, args[2], Optional(3, 1_000), Optional(4, 0), Optional(5, 0.01),
+            way, Optional(7, 250), Optional(8, way == "two-phase" ? 4e-4 : 4e-5), Enum.Parse<ReconstructionLoss>(Optional(9, "mse"), ignoreCase: true));
         using var environment = new OrtEnvironment(LoggingLevel.Error);
         var model = ModelPreparation.Prepare(OnnxModel.Load(Directory.GetFiles(args[0], "*.onnx").Single()), BatchNormMode.Fold);
         await new ReconstructedNetwork(new ModelRuntime(environment), args[0], model, setting).RunAsync();
@@ -54,21 +61,57 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
         foreach (var layer in _partition.Layers)
             Write(nearest, layer.Name, Nearest(layer, BitsOf(layer)));
         Say($"float {Accuracy(model):0.00} %, nearest {Accuracy(nearest):0.00} %");
+        if (setting.Granularity is not { } granularity)
+        {
+            Untuned(nearest);
+            return;
+        }
+
         Write(_weighted, _partition.Layers[0].Name, Nearest(_partition.Layers[0], EightBits));
         var isJoint = setting.ActivationBits is not null && setting.Way != "two-phase";
         if (isJoint)
             FitGrids(model);
-        await PhaseAsync(isJoint ? ReconstructionPhase.Joint : ReconstructionPhase.Weights);
+        await PhaseAsync(isJoint ? ReconstructionPhase.Joint : ReconstructionPhase.Weights, granularity);
         if (setting.ActivationBits is null || isJoint)
             return;
         FitGrids(_weighted);
         Say($"step sizes as found: {Accuracy(Quantized(_weighted)):0.00} %");
-        await PhaseAsync(ReconstructionPhase.Activations);
+        await PhaseAsync(ReconstructionPhase.Activations, granularity);
     }
 
-    private async Task PhaseAsync(ReconstructionPhase phase)
+    /// <summary>Nearest codes, or those of OBQ, and step sizes as found.</summary>
+    private void Untuned(OnnxModel nearest)
     {
-        foreach (var group in Groups(_partition, setting.Granularity))
+        var weighted = setting.Method == "obq" ? Obq() : nearest;
+        Say($"{setting.Method}, weights alone: {Accuracy(weighted):0.00} %");
+        if (setting.ActivationBits is null)
+            return;
+        FitGrids(weighted);
+        Say($"{setting.Method}: {setting}: {Accuracy(Quantized(weighted)):0.00} % after {_whole.Elapsed.TotalSeconds:0} s");
+    }
+
+    private OnnxModel Obq()
+    {
+        using var data = DataFile.Open(Directory.GetFiles(folder, "*calibration.npz").Single());
+        var solved = model.Clone();
+        foreach (var layer in _partition.Layers)
+        {
+            var gram = Calibrator.Run(runtime, GramGraph.Build(model, _partition, [layer.Name]), data, s_preprocess, 0, Samples, Batch, null, CancellationToken.None)[0];
+            var shape = new LayerShape(layer.Rows, layer.Columns, layer.Groups, layer.KernelPositions);
+            using var hessian = LayerHessian.FromValues(gram.ToHessian(Samples), shape.Groups, shape.Columns);
+            using var weights = Matrix<float>.FromRows(LayerMatrix.Read(layer), layer.Rows, layer.Columns);
+            var step = new CompressStepSpec { Method = "obq", Damping = Damping, Bits = BitsOf(layer), Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric };
+            using var result = LayerSolver.Run(new SolverInput(weights, hessian, shape) { Damping = Damping }, step, CancellationToken.None);
+            var codes = result.Quantized!;
+            Write(solved, layer.Name, QuantizedWeights.Dequantize(codes.Codes, codes.Scales, codes.Zeros));
+        }
+
+        return solved;
+    }
+
+    private async Task PhaseAsync(ReconstructionPhase phase, Granularity granularity)
+    {
+        foreach (var group in Groups(_partition, granularity))
         {
             var isTuned = phase == ReconstructionPhase.Activations;
             LayerToRound[] layers = [.. group.Select(l => new LayerToRound(l.Name, isTuned ? Weights(l) : LayerMatrix.Read(l), l.Rows, l.Columns, BitsOf(l), KeepsZeros: false))];
@@ -184,7 +227,8 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
 
     private static void Say(FormattableString text) => Console.WriteLine(FormattableString.Invariant(text));
 
+    /// <param name="Granularity">Null where nothing is tuned.</param>
     /// <param name="Way">two-phase, joint or qdrop.</param>
     internal sealed record Setting(
-        int Bits, int? ActivationBits, Granularity Granularity, int Iterations, int Seed, double Lambda, string Way, int ActivationIterations, double ActivationRate, ReconstructionLoss Loss);
+        int Bits, int? ActivationBits, Granularity? Granularity, string Method, int Iterations, int Seed, double Lambda, string Way, int ActivationIterations, double ActivationRate, ReconstructionLoss Loss);
 }
