@@ -1,5 +1,8 @@
+using Orchestrator.Compression.Hessians;
 using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction;
+using Orchestrator.Compression.Solvers;
+using Orchestrator.Compression.Tests.Solvers;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
 using Orchestrator.Onnx;
@@ -17,6 +20,11 @@ public sealed class ReconstructorTests : IDisposable
 
     // Loss over samples in float32 against double.
     private const double LossTolerance = 1e-4;
+
+    // Of roundings V after hundreds of steps of 1e-2 at most, in float32 against double: the deviations seen are of 2e-6.
+    private const double RoundingTolerance = 1e-4;
+
+    private const double ObqFactor = 1.3;
 
     private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
 
@@ -80,6 +88,67 @@ public sealed class ReconstructorTests : IDisposable
         }
 
         Assert.True(weighted < plain, $"{weighted} against {plain}");
+    }
+
+    /// <summary>A layer by itself is a convolution of 1 × 1 on images of one pixel: section 2 in plain loops, with the same minibatches.</summary>
+    [Fact]
+    public void A_layer_by_itself_is_tuned_as_AdaRound_tunes_it()
+    {
+        const int Rows = 8;
+        const int Columns = 12;
+        const int Iterations = 300;
+        const int Batch = 32;
+        var samples = Correlated(128, Columns, 7);
+        var problem = Problem(Random(Rows * Columns, 8), Rows, Columns, bits: 2, Iterations, Batch);
+        var state = default(ReconstructionState);
+        var result = Run(problem, samples, leave: s => state = s);
+        var layer = problem.Layers[0];
+        using var weights = Numerics.Matrix<float>.FromRows(layer.Weights, Rows, Columns);
+        var rounding = new SoftRounding(weights, [.. result.Layers[0].Grids], keepsZeros: false);
+        double[] start = [.. rounding.Start().Select(v => (double)v)];
+        var reference = new ReferenceConvolution(rounding, new double[Rows], (Batch, Columns, Rows, 1, 1, 1), start, new double[start.Length], new double[start.Length]);
+        var (source, minibatch, target) = (new Activations(problem, samples), new int[Batch], new float[Rows]);
+        for (var step = 1; step <= Iterations; step++)
+        {
+            StepDraws.Minibatch(problem.Seed, step, samples.Length, minibatch);
+            var y = reference.Forward([.. minibatch.SelectMany(i => samples[i]).Select(x => (double)x)]);
+            for (var i = 0; i < Batch; i++)
+            {
+                source.Read(minibatch[i], "y", target);
+                for (var row = 0; row < Rows; row++)
+                    y[(i * Rows) + row] = 2 * (y[(i * Rows) + row] - target[row]) / Batch;
+            }
+
+            // Warm-up for a fifth of the steps, then from 20 to 2 in a line.
+            var (warm, rest) = (step < Iterations / 5, 1 - (step - Iterations / 5.0) / (Iterations * 4 / 5.0));
+            reference.Backward(y, warm ? 20 : 2 + 18 * rest, warm ? 0 : 0.01, problem.Parameters.Rate, step);
+            if (step == state!.Step)
+                Assert.All(reference.V.Zip(state.Tensors.Single(t => t.Key.EndsWith("/rounding", StringComparison.Ordinal)).Value), pair => Assert.InRange(pair.Second - pair.First, -RoundingTolerance, RoundingTolerance));
+        }
+
+        int[] expected = rounding.Harden([.. reference.V.Select(v => (float)v)]);
+        Assert.All(expected.Index(), code => Assert.True(code.Item == result.Layers[0].Codes[code.Index] || Math.Abs(reference.V[code.Index]) < RoundingTolerance));
+    }
+
+    [Fact]
+    public void Losses_of_4_bits_are_of_the_order_of_those_of_OBQ()
+    {
+        const int Rows = 8;
+        const int Columns = 24;
+        const int Problems = 6;
+        var ratios = new List<double>();
+        for (var seed = 0; seed < Problems; seed++)
+        {
+            var samples = Correlated(256, Columns, seed);
+            var result = Run(Problem(Random(Rows * Columns, seed + 50), Rows, Columns, bits: 4, iterations: 1_000, batch: 32), samples);
+            double[] hessian = [.. Enumerable.Range(0, Columns * Columns).Select(at => 2 * samples.Average(x => (double)x[at / Columns] * x[at % Columns]))];
+            using var layer = new SmallLayer(Numerics.Matrix<float>.FromRows(Random(Rows * Columns, seed + 50), Rows, Columns), LayerHessian.FromValues(hessian, 1, Columns));
+            using var obq = LayerSolver.Run(layer.Input, Steps.Obq(4, GridKind.MinMax, QuantizationScheme.Asymmetric));
+            ratios.Add(result.Loss / obq.Loss);
+        }
+
+        // algorithms.md 3.9: within a factor of 1.3 to either side.
+        Assert.All(ratios, ratio => Assert.InRange(ratio, 1 / ObqFactor, ObqFactor));
     }
 
     [Fact]
