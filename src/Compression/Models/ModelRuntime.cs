@@ -18,6 +18,9 @@ public sealed class ModelRuntime(OrtEnvironment environment, ExecutionProvider? 
 
     public OrtEnvironment Environment { get; } = environment;
 
+    /// <summary>Whether sessions read and write the memory that values lie in; on a device they work on copies.</summary>
+    public bool IsOnCpu => provider is null;
+
     public SessionOptions Options()
     {
         // A pattern would be a second copy of all activations beside the arena of the first run, and no run is faster for it.

@@ -4,7 +4,7 @@ using Orchestrator.OnnxRuntime;
 
 namespace Orchestrator.Compression.Reconstruction;
 
-/// <summary>Runs training steps. What is trained lies in two sets of buffers, of which a step reads one and writes the other: nothing is copied.</summary>
+/// <summary>Runs training steps. What is trained lies in two sets of buffers, of which a step reads one and writes the other: nothing is copied but to and from a device.</summary>
 internal sealed class StepRunner : IDisposable
 {
     private static readonly string[] s_parts = ["", ".m", ".v"];
@@ -19,12 +19,13 @@ internal sealed class StepRunner : IDisposable
     private readonly IoBinding[] _bindings;
     private readonly Dictionary<string, OrtValue>[] _states = [[], []];
     private readonly Dictionary<string, OrtValue> _shared = [];
+    private readonly bool _isOnCpu;
     private int _current;
 
     /// <param name="state">Values and moments, by name; what is missing is 0.</param>
     public StepRunner(ModelRuntime runtime, ReconstructionGraph graph, IReadOnlyDictionary<string, float[]> state, int batch)
     {
-        (_graph, _session) = (graph, runtime.Open(graph.Step.Model));
+        (_graph, _session, _isOnCpu) = (graph, runtime.Open(graph.Step.Model), runtime.IsOnCpu);
         _bindings = [new IoBinding(_session), new IoBinding(_session)];
         foreach (var trainable in graph.Step.Trainables)
         {
@@ -58,7 +59,12 @@ internal sealed class StepRunner : IDisposable
     {
         foreach (var (name, value) in scalars)
             _shared[name].AsSpan<float>()[0] = (float)value;
+        // To a device an input is copied when it is bound.
+        if (!_isOnCpu)
+            BindInputs(_bindings[_current], _states[_current]);
         _session.RunWithBinding(_bindings[_current], options);
+        if (!_isOnCpu)
+            _bindings[_current].SynchronizeOutputs();
         _current = 1 - _current;
         return (_shared[_graph.Loss].AsSpan<float>()[0], _graph.Penalty is { } penalty ? _shared[penalty].AsSpan<float>()[0] : 0);
     }
@@ -77,12 +83,16 @@ internal sealed class StepRunner : IDisposable
 
     private void Bind(IoBinding binding, Dictionary<string, OrtValue> from, Dictionary<string, OrtValue> to)
     {
-        var inputs = _session.Inputs.Select(i => i.Name).ToHashSet();
-        foreach (var (name, value) in from.Concat(_shared).Where(v => inputs.Contains(v.Key)))
-            binding.BindInput(name, value);
+        BindInputs(binding, from);
         foreach (var (name, value) in to)
             binding.BindOutput($"{name}.next", value);
         foreach (var scalar in Penalty.Append(_graph.Loss).Append(_graph.Step.Loss).Distinct())
             binding.BindOutput(scalar, _shared[scalar]);
+    }
+
+    private void BindInputs(IoBinding binding, Dictionary<string, OrtValue> from)
+    {
+        foreach (var input in _session.Inputs)
+            binding.BindInput(input.Name, from.GetValueOrDefault(input.Name) ?? _shared[input.Name]);
     }
 }
