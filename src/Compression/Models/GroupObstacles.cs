@@ -67,8 +67,9 @@ internal sealed record GroupObstacles(IReadOnlyDictionary<string, string> Blocks
             Gradients.Add(builder, sums.Count == 1 ? sums[0] : builder.Add("Sum", sums), [.. weights.Distinct()]);
             return true;
         }
-        catch (OnnxException)
+        catch (Exception e) when (e is OnnxException or ArgumentException)
         {
+            // Attributes that no shape goes with, as in files of strangers.
             return false;
         }
     }
@@ -94,6 +95,10 @@ internal sealed record GroupObstacles(IReadOnlyDictionary<string, string> Blocks
         catch (OnnxException e)
         {
             return $"{e.Subject}: {e.Message}";
+        }
+        catch (ArgumentException)
+        {
+            return "an operator's attributes do not go with its shapes";
         }
     }
 
