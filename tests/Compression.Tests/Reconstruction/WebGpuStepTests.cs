@@ -21,7 +21,7 @@ public sealed class WebGpuStepTests
     private const int Side = 8;
 
     /// <summary>
-    /// Both ends are asserted, since machines differ: with an adapter (SwiftShader will do, infra/docs/reconstruction.md) a block is reconstructed on it; without one the runtime
+    /// Both ends are asserted, since machines differ: with an adapter (SwiftShader will do, infra/docs/results.md) a block is reconstructed on it; without one the runtime
     /// says what is missing.
     /// </summary>
     [Fact]
