@@ -28,6 +28,9 @@ public static class BlobNames
 
     private const int SpreadLength = 2;
 
+    /// <summary>Parts of an output's name before its role.</summary>
+    private const int RoleAt = 5;
+
     /// <summary>Whose blob it is.</summary>
     public static string TenantOf(string name) => name[..name.IndexOf('/')];
 
@@ -42,6 +45,9 @@ public static class BlobNames
     public static string State(string prefix, int generation, int number) => $"{prefix}/{generation}-{number:D6}";
 
     public static string Output(string prefix, string role) => $"{prefix}/{role}";
+
+    /// <summary>The role that an output's name tells.</summary>
+    public static string RoleOf(string output) => string.Join('/', output.Split('/').Skip(RoleAt));
 
     /// <summary>The unit and the attempt that an output's name tells; null for any other blob.</summary>
     public static (string Key, Epoch Epoch)? ProducerOf(string output)

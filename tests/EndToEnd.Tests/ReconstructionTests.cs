@@ -57,6 +57,30 @@ public sealed class ReconstructionTests
         Assert.NotEmpty(report.GetProperty("activations").EnumerateArray());
     }
 
+    [Fact]
+    public async Task A_weighted_loss_is_reported_and_its_activations_are_collected_without_harm()
+    {
+        using var workspace = new Workspace();
+        const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
+        workspace.Write("recipe.yaml", Workspace.Recipe("[{method: brecq, bits: 2, granularity: stage, iterations: 10, batch: 4, loss: fisher}]", calibration: Few));
+        string[] run = ["run", "recipe.yaml", "--store", "store", "--out", "out", "--json"];
+        var first = (await Orc.RunAsync(workspace.Folder, run)).Expect(0).Json;
+        var model = workspace.Sha256("out/model.onnx");
+        Assert.All(first.GetProperty("reconstruction").EnumerateArray(), g => Assert.InRange(g.GetProperty("loss").GetDouble(), 0, g.GetProperty("nearestLoss").GetDouble()));
+        Assert.DoesNotContain(first.GetProperty("rescues").EnumerateArray(), r => r.GetProperty("kind").GetString() == "loss-unweighted");
+
+        var collected = (await Orc.RunAsync(workspace.Folder, "gc", "--store", "store", "--older-than", "0s", "--json")).Expect(0).Json;
+
+        Assert.True(collected.GetProperty("activations").GetInt64() > 0);
+        (await Orc.RunAsync(workspace.Folder, "verify", "--store", "store")).Expect(0);
+        var again = (await Orc.RunAsync(workspace.Folder, run)).Expect(0).Json;
+        Assert.Equal(0, again.GetProperty("units").GetProperty("computed").GetInt32());
+        Assert.Equal(model, workspace.Sha256("out/model.onnx"));
+        // Another job that needs the same activations has the first group's captured anew.
+        workspace.Write("recipe.yaml", Workspace.Recipe("[{method: brecq, bits: 2, granularity: stage, iterations: 12, batch: 4, loss: fisher}]", calibration: Few));
+        (await Orc.RunAsync(workspace.Folder, run)).Expect(0);
+    }
+
     private static string Phases(JsonElement report) => string.Join(' ', report.GetProperty("reconstruction").EnumerateArray().Select(g => g.GetProperty("phase").GetString()).Distinct());
 
     private static async Task<JsonElement> QuantizedAsync(Workspace workspace, string keys, string folder, int slots)

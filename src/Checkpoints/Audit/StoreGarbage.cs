@@ -22,6 +22,9 @@ public enum GarbageKind
     /// <summary>A state of a unit that is committed.</summary>
     State,
 
+    /// <summary>Activations that groups were reconstructed from, by jobs that have ended.</summary>
+    Activations,
+
     /// <summary>A part of a log that a segment stands for.</summary>
     Log,
 
@@ -40,6 +43,7 @@ public sealed class StoreGarbage
     private readonly DateTimeOffset _before;
     private readonly HashSet<UInt128> _committed = [];
     private readonly HashSet<(string Tenant, string Key)> _finished = [];
+    private readonly HashSet<string> _reconstructing = new(StringComparer.Ordinal);
     private readonly HashSet<string> _inputs = new(StringComparer.Ordinal);
     private readonly HashSet<string> _logParts = new(StringComparer.Ordinal);
     private readonly HashSet<(JobScope Scope, string Stage)> _logs = [];
@@ -98,12 +102,17 @@ public sealed class StoreGarbage
             return;
         }
 
+        if (plan.Reconstruction is not null && !await HasEndedAsync(stored.Scope, cancellationToken))
+            _reconstructing.Add(stored.Scope.Tenant);
         foreach (var source in (SourceBlob?[])[plan.Settings.Model, plan.Settings.Calibration, plan.Settings.Evaluation, .. plan.Settings.ModelTensors ?? []])
         {
             if (source is not null)
                 _inputs.Add(BlobNames.Input(stored.Scope.Tenant, source.Sha256));
         }
     }
+
+    private async Task<bool> HasEndedAsync(JobScope job, CancellationToken cancellationToken) =>
+        await _checkpoints.ReadLastEndAsync(await _checkpoints.ReadScopeAsync(job.Tenant, job.JobId, cancellationToken), cancellationToken) is not null;
 
     /// <summary>What a job of a cluster was submitted with lies among the inputs, and no plan names it.</summary>
     private async Task KeepDocumentsAsync(JobScope job, CancellationToken cancellationToken)
@@ -120,6 +129,8 @@ public sealed class StoreGarbage
         return stored.Kind switch
         {
             StoredKind.Output when BlobNames.ProducerOf(entry.Name) is var (key, epoch) && !_committed.Contains(Mark(key, epoch)) => GarbageKind.Attempt,
+            // Jobs of a tenant share them, and a unit that misses them has them captured anew. A plan that cannot be read may need any.
+            StoredKind.Output when BlobNames.RoleOf(entry.Name) == Roles.Activations && _allPlansRead && !_reconstructing.Contains(stored.Scope.Tenant) => GarbageKind.Activations,
             StoredKind.State when _finished.Contains((stored.Scope.Tenant, stored.Subject)) => GarbageKind.State,
             // A plan that cannot be read may name anything.
             StoredKind.Input when _allPlansRead && !_inputs.Contains(entry.Name) => GarbageKind.Input,

@@ -107,7 +107,7 @@ public sealed class StoreVerification
             return;
         }
 
-        await CheckOutputsAsync(record.Outputs.Select(o => o.Blob), cancellationToken);
+        await CheckOutputsAsync(record.Outputs, cancellationToken);
     }
 
     /// <summary>What it says does not count any more: it was revoked, or written anew under the next number.</summary>
@@ -127,17 +127,20 @@ public sealed class StoreVerification
         foreach (var missing in log.Missing)
             _found(new Finding(FindingKind.Missing, missing, UnitsRun));
         foreach (var entry in log.Entries())
-            await CheckOutputsAsync(log[entry].Outputs.Select(o => o.Blob), cancellationToken);
+            await CheckOutputsAsync(log[entry].Outputs, cancellationToken);
     }
 
-    private async Task CheckOutputsAsync(IEnumerable<BlobRef> outputs, CancellationToken cancellationToken)
+    private async Task CheckOutputsAsync(IEnumerable<UnitOutput> outputs, CancellationToken cancellationToken)
     {
         Units++;
-        foreach (var output in outputs)
-            await CheckBlobAsync(output, UnitRuns, cancellationToken);
+        foreach (var (role, blob) in outputs)
+        {
+            // Activations are collected when nothing reads them any more.
+            await CheckBlobAsync(blob, UnitRuns, cancellationToken, mayBeGone: role == Roles.Activations);
+        }
     }
 
-    private async Task CheckBlobAsync(BlobRef blob, string consequence, CancellationToken cancellationToken)
+    private async Task CheckBlobAsync(BlobRef blob, string consequence, CancellationToken cancellationToken, bool mayBeGone = false)
     {
         try
         {
@@ -145,7 +148,8 @@ public sealed class StoreVerification
         }
         catch (DamagedBlobException damaged)
         {
-            _found(new Finding(damaged.IsMissing ? FindingKind.Missing : FindingKind.Damaged, blob.Name, consequence));
+            if (!damaged.IsMissing || !mayBeGone)
+                _found(new Finding(damaged.IsMissing ? FindingKind.Missing : FindingKind.Damaged, blob.Name, consequence));
         }
     }
 

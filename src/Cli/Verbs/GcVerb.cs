@@ -18,7 +18,7 @@ internal static class GcVerb
         var store = StoreOptions.Required();
         var age = new Option<string>("--older-than") { Description = "Only what is older: a number and s, m, h or d. A running attempt writes its outputs before it is committed", DefaultValueFactory = _ => DefaultAge };
         var dry = new Option<bool>("--dry-run") { Description = "Only tell" };
-        var verb = new VerbCommand("gc", "Delete what no job needs: outputs of attempts that lost, were revoked or died, states of units that are done, inputs without a plan, parts of logs that segments stand for, what was set aside.",
+        var verb = new VerbCommand("gc", "Delete what no job needs: outputs of attempts that lost, were revoked or died, states of units that are done, activations of reconstructions that have ended, inputs without a plan, parts of logs that segments stand for, what was set aside.",
             "orc gc --store .orchestrator/store --dry-run", "orc gc --store .orchestrator/store --older-than 12h --json")
         {
             store.Store, store.KeyFile, age, dry,
@@ -29,7 +29,7 @@ internal static class GcVerb
             var blobs = await store.Get(parsed, surroundings).OpenExistingAsync(context, cancellation);
             var result = await CollectAsync(blobs, surroundings.Clock.GetUtcNow() - bound, parsed.GetValue(dry), cancellation);
             context.WriteResult(result);
-            context.People.WriteLine($"{(result.DryRun ? "would delete" : "deleted")} {result.Blobs} blobs, {Figures.Bytes(result.Bytes)}: {result.Attempts} outputs of attempts, {result.Inputs} inputs, {result.States} states of units that are done, {result.LogParts} parts of logs, {result.Quarantined} set aside, {result.Leftovers} leftovers");
+            context.People.WriteLine($"{(result.DryRun ? "would delete" : "deleted")} {result.Blobs} blobs, {Figures.Bytes(result.Bytes)}: {result.Attempts} outputs of attempts, {result.Inputs} inputs, {result.States} states of units that are done, {result.Activations} activations, {result.LogParts} parts of logs, {result.Quarantined} set aside, {result.Leftovers} leftovers");
             return ExitCodes.Success;
         });
         return verb;
@@ -51,7 +51,11 @@ internal static class GcVerb
         var leftovers = store is FileBlobStore files ? files.DeleteLeftovers(before, dryRun) : default;
         return new GcResult(
             dryRun, blobs + leftovers.Count, bytes + leftovers.Bytes, counts.GetValueOrDefault(GarbageKind.Attempt), counts.GetValueOrDefault(GarbageKind.Input),
-            counts.GetValueOrDefault(GarbageKind.Log), counts.GetValueOrDefault(GarbageKind.Quarantine), leftovers.Count) { States = counts.GetValueOrDefault(GarbageKind.State) };
+            counts.GetValueOrDefault(GarbageKind.Log), counts.GetValueOrDefault(GarbageKind.Quarantine), leftovers.Count)
+        {
+            States = counts.GetValueOrDefault(GarbageKind.State),
+            Activations = counts.GetValueOrDefault(GarbageKind.Activations),
+        };
     }
 
     private static TimeSpan ParseAge(string text)
@@ -75,4 +79,7 @@ internal sealed record GcResult(bool DryRun, long Blobs, long Bytes, long Attemp
 {
     /// <summary>Of units that were on their way and are committed by now.</summary>
     public long States { get; init; }
+
+    /// <summary>Shards that groups were reconstructed from.</summary>
+    public long Activations { get; init; }
 }
