@@ -4,6 +4,8 @@ namespace Orchestrator.EndToEnd.Tests;
 
 public sealed class ReconstructionTests
 {
+    private const string TwoPhase = ", activations: two-phase, activation_iterations: 20";
+
     /// <summary>Steps of a group: enough for several states, and seconds on one core.</summary>
     private const string Brecq = "[{method: brecq, bits: 2, iterations: 400, batch: 4}]";
 
@@ -34,8 +36,8 @@ public sealed class ReconstructionTests
     public async Task Activations_of_four_bits_are_learned_written_and_told_whatever_the_slots()
     {
         using var workspace = new Workspace();
-        var report = await QuantizedAsync(workspace, "", "out", 1);
-        await QuantizedAsync(workspace, "", "again", 3);
+        var report = await QuantizedAsync(workspace, TwoPhase, "out", 1);
+        await QuantizedAsync(workspace, TwoPhase, "again", 3);
 
         Assert.Equal(workspace.Sha256("out/model.onnx"), workspace.Sha256("again/model.onnx"));
         Assert.Equal("weights activations", Phases(report));
@@ -86,7 +88,7 @@ public sealed class ReconstructionTests
     private static async Task<JsonElement> QuantizedAsync(Workspace workspace, string keys, string folder, int slots)
     {
         const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
-        workspace.Write("recipe.yaml", Workspace.Recipe($"[{{method: brecq, bits: 4, iterations: 10, batch: 4, activation_bits: 4, activation_iterations: 20, activation_rate: 1e-3{keys}}}]", calibration: Few));
+        workspace.Write("recipe.yaml", Workspace.Recipe($"[{{method: brecq, bits: 4, iterations: 10, batch: 4, activation_bits: 4, activation_rate: 1e-3{keys}}}]", calibration: Few));
         return (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", $"store-{slots}", "--out", folder, "--slots", $"{slots}", "--json")).Expect(0).Json;
     }
 

@@ -67,9 +67,8 @@ internal sealed record GroupObstacles(IReadOnlyDictionary<string, string> Blocks
             Gradients.Add(builder, sums.Count == 1 ? sums[0] : builder.Add("Sum", sums), [.. weights.Distinct()]);
             return true;
         }
-        catch (Exception e) when (e is OnnxException or ArgumentException)
+        catch (OnnxException)
         {
-            // Attributes that no shape goes with, as in files of strangers.
             return false;
         }
     }
@@ -95,10 +94,6 @@ internal sealed record GroupObstacles(IReadOnlyDictionary<string, string> Blocks
         catch (OnnxException e)
         {
             return $"{e.Subject}: {e.Message}";
-        }
-        catch (ArgumentException)
-        {
-            return "an operator's attributes do not go with its shapes";
         }
     }
 

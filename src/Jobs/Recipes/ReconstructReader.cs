@@ -30,7 +30,10 @@ internal static class ReconstructReader
         };
         if (step.ActivationBits == ReconstructStep.FloatBits && RecipeKeys.OfActivations.FirstOrDefault(section.Has) is { } idle)
             section.Fault(idle, "activations stay in float; give activation_bits, for example 4");
-        return ReadBeta(section, ReadDrop(section, step));
+        step = ReadDrop(section, step);
+        if (step.Activations == ActivationTuning.Joint && section.Has("activation_iterations"))
+            section.Fault("activation_iterations", "step sizes that are learned with the weights take their iterations; leave it out, or write activations: two-phase");
+        return ReadBeta(section, step);
     }
 
     private static Granularity? ReadGranularity(Section section) => section.Choice("granularity", RecipeKeys.Granularities) switch

@@ -40,14 +40,14 @@ internal static class OpsetChecks
             : "its scale or bias is computed, and they became one per channel";
     }
 
-    public static int? Channels(UpgradeContext context, Node node) => context.Shape(node.Inputs[0]) is [_, > 0 and var channels, ..] ? (int)channels : null;
+    public static int? Channels(UpgradeContext context, Node node) => node.Input(0) is { } input && context.Shape(input) is [_, > 0 and var channels, ..] ? (int)channels : null;
 
     public static string? ResizeMode(UpgradeContext context, Node node) =>
         node.Text("coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn" ? "the mode tf_half_pixel_for_nn was dropped" : null;
 
     /// <summary>Bounds and fill values became inputs of the activation's own element type.</summary>
     public static string? RealAttributes(UpgradeContext context, Node node) =>
-        !(node.HasAttribute("min") || node.HasAttribute("max") || node.Float("value", 0) != 0) || context.RealType(node.Inputs[0]) is not null
+        !(node.HasAttribute("min") || node.HasAttribute("max") || node.Float("value", 0) != 0) || (node.Input(0) is { } input && context.RealType(input) is not null)
             ? null
             : "its numbers became inputs of the activation's type, which cannot be told";
 

@@ -28,8 +28,21 @@ public static class Gradients
         context.Start(loss);
         foreach (var node in path.Nodes.Reverse())
             if (node.Outputs.Select(context.Of).OfType<string>().FirstOrDefault() is { } gradient)
-                GradientRules.Find(node)!(context, node, gradient);
+                Apply(GradientRules.Find(node)!, context, node, gradient);
         return wanted.Distinct().ToDictionary(w => w, w => context.Of(w) ?? throw new OnnxException($"value '{w}'", $"the loss '{loss}' does not depend on it"));
+    }
+
+    private static void Apply(GradientRule rule, GradientContext context, Node node, string gradient)
+    {
+        try
+        {
+            rule(context, node, gradient);
+        }
+        catch (ArgumentException e)
+        {
+            // Rules count with axes and sizes as the specification allows them; files of strangers need not.
+            throw new OnnxException($"node '{node.Name}'", $"its attributes or inputs do not go with its shapes ({e.Message})");
+        }
     }
 
     /// <summary>The nodes between the wanted values and the loss that have no rule, in the graph's order.</summary>

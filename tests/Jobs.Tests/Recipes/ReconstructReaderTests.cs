@@ -28,16 +28,20 @@ public sealed class ReconstructReaderTests
         new ReconstructStep("brecq", 3)
         {
             Grid = GridKind.MinMax, Scheme = QuantizationScheme.Symmetric, Granularity = Granularity.Stage, Iterations = 7, Batch = 8, Rate = 0.5, Lambda = 0.1, FirstBeta = 10, LastBeta = 1,
-            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, Loss = ReconstructionLoss.Fisher, ActivationBits = 4, Activations = ActivationTuning.Joint, ActivationIterations = 9, ActivationRate = 0.25, Drop = 0.5, Damping = 0,
+            Warmup = 0, Inputs = ReconstructionInputs.Unquantized, Loss = ReconstructionLoss.Fisher, ActivationBits = 4, Activations = ActivationTuning.Joint, ActivationRate = 0.25, Drop = 0.5, Damping = 0,
         },
         Read("""
             {method: brecq, bits: 3, grid: minmax, scheme: symmetric, granularity: stage, iterations: 7, batch: 8, rate: 0.5, lambda: 0.1, beta: [10, 1], warmup: 0, inputs: float,
-            loss: fisher, activation_bits: 4, activations: joint, activation_iterations: 9, activation_rate: 0.25, drop: 0.5, damping: 0}
+            loss: fisher, activation_bits: 4, activations: joint, activation_rate: 0.25, drop: 0.5, damping: 0}
             """.ReplaceLineEndings(" ")));
 
     [Fact]
     public void Elements_are_dropped_while_both_are_learned() =>
         Assert.Equal(ActivationTuning.Joint, Read("{method: brecq, bits: 4, activation_bits: 4, drop: 0.5}").Activations);
+
+    [Fact]
+    public void Step_sizes_by_themselves_have_iterations_of_their_own() =>
+        Assert.Equal(9, Read("{method: brecq, bits: 4, activation_bits: 4, activations: two-phase, activation_iterations: 9}").ActivationIterations);
 
     [Theory]
     [InlineData("mse", ReconstructionLoss.Mse)]
@@ -53,6 +57,8 @@ public sealed class ReconstructReaderTests
     [InlineData("activations: joint", "activations stay in float")]
     [InlineData("activation_bits: 32, activation_rate: 1e-4", "activations stay in float")]
     [InlineData("activation_bits: 4, activations: two-phase, drop: 0.5", "activations: joint")]
+    [InlineData("activation_bits: 4, activations: joint, activation_iterations: 9", "activations: two-phase")]
+    [InlineData("activation_bits: 4, drop: 0.5, activation_iterations: 9", "activations: two-phase")]
     [InlineData("activation_bits: 4, activations: both", "two-phase, joint")]
     [InlineData("activation_bits: 4, activation_rate: 0", "above 0")]
     [InlineData("activation_bits: 4, drop: 1", "below 1")]

@@ -99,6 +99,21 @@ public sealed class GradientsTests
     }
 
     [Fact]
+    public void Attributes_that_do_not_go_with_the_shapes_are_refused_by_the_name_of_the_node()
+    {
+        var b = new GraphBuilder(20);
+        var x = b.Input("x", ElementType.Float32, 2, 4);
+        var y = b.Output(b.Add("LayerNormalization", [x, b.Input("scale", ElementType.Float32, 4)], NodeAttribute.Int("axis", 9)), "y", ElementType.Float32, [2, 4]);
+        var loss = b.Reduce("ReduceSum", y, false, 0, 1);
+        var node = b.Model.Graph.Nodes.First(n => n.Is("LayerNormalization")).Name;
+
+        var refused = Assert.Throws<OnnxException>(() => Onnx.Gradients.Gradients.Add(b, loss, ["x"]));
+
+        Assert.Contains(node, refused.Subject, StringComparison.Ordinal);
+        Assert.Contains("do not go with its shapes", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Steps_follow_Adam()
     {
         const double Tolerance = 1e-12;

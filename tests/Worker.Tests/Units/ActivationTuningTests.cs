@@ -3,7 +3,6 @@ using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
-using Orchestrator.Numerics;
 using Orchestrator.OnnxRuntime;
 using Orchestrator.Worker.Units;
 
@@ -19,25 +18,9 @@ public sealed class ActivationTuningTests : IDisposable
     private static readonly ActivationSpec s_activations = new(Bits, []);
     private static readonly ActivationGrid[] s_initial = [new(TinyChain.First, Bits, 0.9f, 0), new(TinyChain.Middle, Bits, 0.5f, 0)];
 
-    private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
-    private readonly UnitRunner _runner;
-    private readonly MemoryUnitContext _context = new();
-    private readonly UnitInput _model;
-    private readonly UnitInput _data;
+    private readonly RunUnits _units = new(TinyChain.Model());
 
-    public ActivationTuningTests()
-    {
-        _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
-        _model = _context.Add(Roles.Model, TinyChain.Model());
-        _data = _context.Add(Roles.Data, TinyGemm.Npy());
-    }
-
-    public void Dispose()
-    {
-        _context.Dispose();
-        _runner.Dispose();
-        _environment.Dispose();
-    }
+    public void Dispose() => _units.Dispose();
 
     [Fact]
     public async Task Step_sizes_of_what_the_group_computes_are_learned_and_nothing_else_is_written()
@@ -48,7 +31,7 @@ public sealed class ActivationTuningTests : IDisposable
         Assert.True(tuned.Loss < tuned.NearestLoss);
         Assert.NotEmpty(tuned.Curve);
         Assert.Null(Assert.Single(tuned.Layers).Method);
-        Assert.Equal([Roles.StepSizes], _context.Written);
+        Assert.Equal([Roles.StepSizes], _units.Context.Written);
         var grid = Assert.Single(Grids());
         Assert.NotEqual(s_initial[1].Scale, grid.Scale);
         Assert.Equal(s_initial[1], grid with { Scale = s_initial[1].Scale });
@@ -63,8 +46,8 @@ public sealed class ActivationTuningTests : IDisposable
 
         Assert.InRange(tuned.Loss, 0, tuned.NearestLoss);
         Assert.Equal(tuned.Reason is null ? "adaround" : "rtn", Assert.Single(tuned.Layers).Method);
-        Assert.Equal(["weights/1", "codes/1", "scales/1", "zeros/1", Roles.StepSizes], _context.Written);
-        Assert.All(_context.Values<int>("codes/1"), code => Assert.InRange(code, 0, (1 << Bits) - 1));
+        Assert.Equal(["weights/1", "codes/1", "scales/1", "zeros/1", Roles.StepSizes], _units.Context.Written);
+        Assert.All(_units.Context.Values<int>("codes/1"), code => Assert.InRange(code, 0, (1 << Bits) - 1));
         Assert.Equal(TinyChain.Middle, Assert.Single(Grids()).Value);
     }
 
@@ -74,15 +57,15 @@ public sealed class ActivationTuningTests : IDisposable
     public async Task A_tuning_that_broke_off_goes_on_from_its_state_to_the_same_bytes(ReconstructionPhase phase, double? drop)
     {
         await TuneAsync(phase, drop: drop);
-        var (written, states) = (Results(), _context.States.ToDictionary());
+        var (written, states) = (Results(), _units.Context.States.ToDictionary());
         Assert.Equal([1, 2], states.Keys);
-        _context.States.Remove(2);
+        _units.Context.States.Remove(2);
 
         var again = await TuneAsync(phase, drop: drop);
 
         Assert.Equal(1, again.Reconstruction!.ResumedFrom);
         Assert.Equal(written, Results());
-        Assert.Equal(states, _context.States.ToDictionary());
+        Assert.Equal(states, _units.Context.States.ToDictionary());
     }
 
     [Fact]
@@ -113,20 +96,20 @@ public sealed class ActivationTuningTests : IDisposable
         Assert.Contains(TinyChain.Middle, e.Message, StringComparison.Ordinal);
     }
 
-    private IReadOnlyList<ActivationGrid> Grids() => ActivationGrids.Open(_context.Bytes(Roles.StepSizes));
+    private IReadOnlyList<ActivationGrid> Grids() => ActivationGrids.Open(_units.Context.Bytes(Roles.StepSizes));
 
-    private Dictionary<string, byte[]> Results() => _context.Written.Distinct().ToDictionary(role => role, _context.Bytes);
+    private Dictionary<string, byte[]> Results() => _units.Context.Written.Distinct().ToDictionary(role => role, _units.Context.Bytes);
 
     private async Task<UnitMetrics> TuneAsync(ReconstructionPhase phase, int layer = 1, double? drop = null, double rate = 1e-2, ActivationGrid[]? grids = null)
     {
-        var steps = _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(grids ?? s_initial), "initial");
+        var steps = _units.Context.Add(Roles.StepSizes, ActivationGrids.ToBytes(grids ?? s_initial), "initial");
         var isTuned = phase == ReconstructionPhase.Activations;
         var group = new GroupSpec("g", [new GroupLayer(TinyChain.Layers[layer], Bits, StartsPruned: false, IsGiven: isTuned)]);
         var capture = new CaptureSpec(group, [], 0, TinyGemm.Samples, 5, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations, Steps = 1, Floats = drop is null ? null : true };
-        await RunAsync(capture, UnitKind.Statistics, _model, _data, steps);
-        List<UnitInput> inputs = [_model, _data, _context.Add(Roles.Activations, _context.Bytes(Roles.Activations), "shard")];
+        await RunAsync(capture, UnitKind.Statistics, _units.Model, _units.Data, steps);
+        List<UnitInput> inputs = [_units.Model, _units.Data, _units.Context.Add(Roles.Activations, _units.Context.Bytes(Roles.Activations), "shard")];
         if (isTuned)
-            inputs.Add(_context.Add($"{Roles.Weights}/{layer}", MemoryMarshal.AsBytes(TinyChain.Matrix(layer).Select(w => MathF.Round(w * 2) / 2).ToArray().AsSpan()).ToArray()));
+            inputs.Add(_units.Context.Add($"{Roles.Weights}/{layer}", MemoryMarshal.AsBytes(TinyChain.Matrix(layer).Select(w => MathF.Round(w * 2) / 2).ToArray().AsSpan()).ToArray()));
         var parameters = new ReconstructionParameters { Iterations = Iterations, Batch = 8, Rate = rate, Seed = 0, Loss = ReconstructionLoss.Mse };
         if (!isTuned)
         {
@@ -137,11 +120,11 @@ public sealed class ActivationTuningTests : IDisposable
             };
         }
 
-        _context.Written.Clear();
+        _units.Context.Written.Clear();
         var spec = new ReconstructSpec(group, phase, parameters, TinyGemm.Samples, 8, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations };
         return await RunAsync(spec, UnitKind.Reconstruct, [.. inputs, steps]);
     }
 
-    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _runner.RunAsync(
-        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _context, CancellationToken.None);
+    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _units.Runner.RunAsync(
+        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _units.Context, CancellationToken.None);
 }

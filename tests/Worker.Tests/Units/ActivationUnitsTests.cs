@@ -3,10 +3,8 @@ using Orchestrator.Compression.Models;
 using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
-using Orchestrator.Numerics;
 using Orchestrator.Onnx;
 using Orchestrator.OnnxRuntime;
-using Orchestrator.Worker.Units;
 
 namespace Orchestrator.Worker.Tests.Units;
 
@@ -21,25 +19,9 @@ public sealed class ActivationUnitsTests : IDisposable
     private static readonly LayerRef[] s_layers = [.. TinyChain.Layers];
     private static readonly ActivationSpec s_activations = new(Bits, [s_layers[0], s_layers[2]]);
 
-    private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
-    private readonly UnitRunner _runner;
-    private readonly MemoryUnitContext _context = new();
-    private readonly UnitInput _model;
-    private readonly UnitInput _data;
+    private readonly RunUnits _units = new(TinyChain.Model());
 
-    public ActivationUnitsTests()
-    {
-        _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
-        _model = _context.Add(Roles.Model, TinyChain.Model());
-        _data = _context.Add(Roles.Data, TinyGemm.Npy());
-    }
-
-    public void Dispose()
-    {
-        _context.Dispose();
-        _runner.Dispose();
-        _environment.Dispose();
-    }
+    public void Dispose() => _units.Dispose();
 
     [Fact]
     public async Task Grids_are_found_for_what_lies_between_the_layers_with_the_weights_of_the_prefix()
@@ -56,7 +38,7 @@ public sealed class ActivationUnitsTests : IDisposable
     {
         ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(TinyChain.Middle, Bits, 0.1f, 0)];
         ActivationGrid[] tuned = [new(First, Bits, 0.5f, 0)];
-        UnitInput[] steps = [_context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
+        UnitInput[] steps = [_units.Context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _units.Context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
         var shard = await CaptureAsync(new CaptureSpec(Group(1), [], 0, TinyGemm.Samples, 8, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()) { Activations = s_activations, Steps = 2 }, steps);
         var plain = await CaptureAsync(new CaptureSpec(Group(1), [], 0, TinyGemm.Samples, 8, ReconstructionLoss.Mse, BatchNormMode.Fold, new Preprocess()), []);
 
@@ -69,12 +51,12 @@ public sealed class ActivationUnitsTests : IDisposable
     {
         ActivationGrid[] initial = [new(First, 8, 0.01f, 0), new(TinyChain.Middle, Bits, 0.1f, 0)];
         ActivationGrid[] tuned = [new(Middle, Bits, 0.25f, 1)];
-        UnitInput[] steps = [_context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
+        UnitInput[] steps = [_units.Context.Add(Roles.StepSizes, ActivationGrids.ToBytes(initial), "initial"), _units.Context.Add(Roles.StepSizes, ActivationGrids.ToBytes(tuned), "tuned")];
         var spec = new AssembleSpec([.. s_layers.Select(l => new AssembleLayer(l, null, null))], BatchNormMode.Fold) { Activations = s_activations };
 
-        var metrics = await RunAsync(spec, UnitKind.Assemble, [_model, Weights(0, 1), Weights(1, 1), Weights(2, 1), .. steps]);
+        var metrics = await RunAsync(spec, UnitKind.Assemble, [_units.Model, Weights(0, 1), Weights(1, 1), Weights(2, 1), .. steps]);
 
-        var written = OnnxModel.Load(_context.Bytes(Roles.Model));
+        var written = OnnxModel.Load(_units.Context.Bytes(Roles.Model));
         var expected = OnnxModel.Load(TinyChain.Model());
         FakeQuantization.Insert(expected, [initial[0], tuned[0]]);
         Assert.Equal(2, written.Graph.Nodes.Count(n => n.Is("QuantizeLinear")));
@@ -88,29 +70,29 @@ public sealed class ActivationUnitsTests : IDisposable
     {
         var spec = new AssembleSpec([new AssembleLayer(s_layers[0], null, null)], BatchNormMode.Fold) { Activations = s_activations };
 
-        await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync(spec, UnitKind.Assemble, [_model, Weights(0, 1), _context.Add(Roles.StepSizes, [1, 2, 3])]));
-        Assert.Empty(_context.Written);
+        await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync(spec, UnitKind.Assemble, [_units.Model, Weights(0, 1), _units.Context.Add(Roles.StepSizes, [1, 2, 3])]));
+        Assert.Empty(_units.Context.Written);
     }
 
-    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _runner.RunAsync(
-        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _context, CancellationToken.None);
+    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _units.Runner.RunAsync(
+        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _units.Context, CancellationToken.None);
 
     private static GroupSpec Group(int layer) => new("g", [new GroupLayer(s_layers[layer], Bits, StartsPruned: false, IsGiven: false)]);
 
     private async Task<IReadOnlyList<ActivationGrid>> GridsAsync(UnitInput[] prefix)
     {
         var spec = new StepSizesSpec([.. prefix.Select((_, i) => s_layers[i])], s_activations, TinyGemm.Samples, 5, BatchNormMode.Fold, new Preprocess());
-        await RunAsync(spec, UnitKind.Statistics, [_model, _data, .. prefix]);
-        return ActivationGrids.Open(_context.Bytes(Roles.StepSizes));
+        await RunAsync(spec, UnitKind.Statistics, [_units.Model, _units.Data, .. prefix]);
+        return ActivationGrids.Open(_units.Context.Bytes(Roles.StepSizes));
     }
 
-    private UnitInput Weights(int layer, float factor) => _context.Add(
+    private UnitInput Weights(int layer, float factor) => _units.Context.Add(
         $"{Roles.Weights}/{layer}", System.Runtime.InteropServices.MemoryMarshal.AsBytes(TinyChain.Matrix(layer).Select(w => w * factor).ToArray().AsSpan()).ToArray());
 
     private async Task<ActivationShard> CaptureAsync(CaptureSpec spec, UnitInput[] steps)
     {
-        await RunAsync(spec, UnitKind.Statistics, [_model, _data, .. steps]);
-        return ActivationShard.Open(_context.FileOf(_context.Output(Roles.Activations).Blob));
+        await RunAsync(spec, UnitKind.Statistics, [_units.Model, _units.Data, .. steps]);
+        return ActivationShard.Open(_units.Context.FileOf(_units.Context.Output(Roles.Activations).Blob));
     }
 
     private static float[] Read(ActivationShard shard, string value)
@@ -123,7 +105,7 @@ public sealed class ActivationUnitsTests : IDisposable
 
     private float[] Run(OnnxModel model)
     {
-        using var session = new ModelRuntime(_environment).Open(model);
+        using var session = new ModelRuntime(_units.Environment).Open(model);
         using var options = new RunOptions();
         using var input = OrtValue.FromMemory<float>(TinyGemm.Data, [TinyGemm.Samples, Width]);
         using var outputs = session.Run(["x"], [input], [model.Graph.Outputs[0].Name], options);

@@ -1,7 +1,6 @@
 using Orchestrator.Compression.Models;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Jobs.Units;
-using Orchestrator.Numerics;
 using Orchestrator.OnnxRuntime;
 using Orchestrator.Worker.Units;
 
@@ -23,25 +22,9 @@ public sealed class GroupTunerTests : IDisposable
 
     private static readonly GroupSpec s_group = new("g", [new GroupLayer(new LayerRef(TinyGemm.Layer, 0), Bits, StartsPruned: false, IsGiven: false)]);
 
-    private readonly OrtEnvironment _environment = new(LoggingLevel.Error);
-    private readonly UnitRunner _runner;
-    private readonly MemoryUnitContext _context = new();
-    private UnitInput _model;
-    private readonly UnitInput _data;
+    private readonly RunUnits _units = new(TinyGemm.Model());
 
-    public GroupTunerTests()
-    {
-        _runner = new UnitRunner(new ModelRuntime(_environment), KernelWidth.Default, TimeProvider.System);
-        _model = _context.Add(Roles.Model, TinyGemm.Model());
-        _data = _context.Add(Roles.Data, TinyGemm.Npy());
-    }
-
-    public void Dispose()
-    {
-        _context.Dispose();
-        _runner.Dispose();
-        _environment.Dispose();
-    }
+    public void Dispose() => _units.Dispose();
 
     [Fact]
     public async Task Codes_lose_no_more_than_the_nearest_ones_and_give_the_weights_on_their_grid()
@@ -52,25 +35,25 @@ public sealed class GroupTunerTests : IDisposable
         Assert.True(tuned.NearestLoss > 0);
         Assert.Equal(tuned.Reason is null ? "adaround" : "rtn", Assert.Single(tuned.Layers).Method);
         Assert.NotEmpty(tuned.Curve);
-        var (codes, scales, zeros) = (_context.Values<int>("codes/0"), _context.Values<float>("scales/0"), _context.Values<int>("zeros/0"));
+        var (codes, scales, zeros) = (_units.Context.Values<int>("codes/0"), _units.Context.Values<float>("scales/0"), _units.Context.Values<int>("zeros/0"));
         Assert.All(codes, code => Assert.InRange(code, 0, (1 << Bits) - 1));
         var values = codes.Select((code, i) => scales[i / TinyGemm.Columns] * (code - zeros[i / TinyGemm.Columns]));
-        Assert.All(values.Zip(_context.Values<float>("weights/0")), pair => Assert.Equal(pair.First, pair.Second, GridTolerance));
+        Assert.All(values.Zip(_units.Context.Values<float>("weights/0")), pair => Assert.Equal(pair.First, pair.Second, GridTolerance));
     }
 
     [Fact]
     public async Task A_tuning_that_broke_off_goes_on_from_its_state_to_the_same_codes()
     {
         await TuneAsync();
-        var (codes, states) = (_context.Bytes("codes/0"), _context.States.ToDictionary());
+        var (codes, states) = (_units.Context.Bytes("codes/0"), _units.Context.States.ToDictionary());
         Assert.Equal([1, 2], states.Keys);
-        _context.States.Remove(2);
+        _units.Context.States.Remove(2);
 
         var again = await TuneAsync();
 
         Assert.Equal(1, again.Reconstruction!.ResumedFrom);
-        Assert.Equal(codes, _context.Bytes("codes/0"));
-        Assert.Equal(states, _context.States.ToDictionary());
+        Assert.Equal(codes, _units.Context.Bytes("codes/0"));
+        Assert.Equal(states, _units.Context.States.ToDictionary());
     }
 
     [Fact]
@@ -87,7 +70,7 @@ public sealed class GroupTunerTests : IDisposable
     [Fact]
     public async Task What_has_no_gradient_is_left_to_OBQ_and_named()
     {
-        _model = _context.Add(Roles.Model, TinyGemm.Model(activation: "Softplus"), "odd");
+        _units.Model = _units.Context.Add(Roles.Model, TinyGemm.Model(activation: "Softplus"), "odd");
 
         var metrics = await TuneAsync();
 
@@ -105,14 +88,14 @@ public sealed class GroupTunerTests : IDisposable
     public async Task A_model_of_an_old_operator_set_is_tuned_as_one_of_a_newer(ReconstructionLoss loss)
     {
         var newer = await TuneAsync(loss);
-        var codes = _context.Bytes("codes/0");
-        _model = _context.Add(Roles.Model, TinyGemm.Model(opset: 11), "old");
-        _context.States.Clear();
+        var codes = _units.Context.Bytes("codes/0");
+        _units.Model = _units.Context.Add(Roles.Model, TinyGemm.Model(opset: 11), "old");
+        _units.Context.States.Clear();
 
         var older = await TuneAsync(loss);
 
         Assert.Empty(older.Rescues!);
-        Assert.Equal(codes, _context.Bytes("codes/0"));
+        Assert.Equal(codes, _units.Context.Bytes("codes/0"));
         Assert.Equal(newer.Reconstruction!.Loss, older.Reconstruction!.Loss);
     }
 
@@ -124,8 +107,8 @@ public sealed class GroupTunerTests : IDisposable
             var capture = new CaptureSpec(s_group, [], first, count, 4, loss, BatchNormMode.Fold, new Preprocess());
             if (loss != ReconstructionLoss.Mse)
                 capture = capture with { Grid = GridKind.Mse, Scheme = QuantizationScheme.Asymmetric };
-            Assert.Null((await RunAsync(capture, UnitKind.Statistics, _model, _data)).Rescues);
-            shards.Add(_context.Add(Roles.Activations, _context.Bytes(Roles.Activations), $"shard-{first}"));
+            Assert.Null((await RunAsync(capture, UnitKind.Statistics, _units.Model, _units.Data)).Rescues);
+            shards.Add(_units.Context.Add(Roles.Activations, _units.Context.Bytes(Roles.Activations), $"shard-{first}"));
         }
 
         var parameters = new ReconstructionParameters
@@ -134,9 +117,9 @@ public sealed class GroupTunerTests : IDisposable
             Lambda = 0.01, FirstBeta = 20, LastBeta = 2, Warmup = 0.2,
         };
         var spec = new ReconstructSpec(s_group, ReconstructionPhase.Weights, parameters, TinyGemm.Samples, 8, BatchNormMode.Fold, new Preprocess());
-        return await RunAsync(spec, UnitKind.Reconstruct, [_model, _data, .. shards]);
+        return await RunAsync(spec, UnitKind.Reconstruct, [_units.Model, _units.Data, .. shards]);
     }
 
-    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _runner.RunAsync(
-        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _context, CancellationToken.None);
+    private Task<UnitMetrics> RunAsync(UnitSpec spec, UnitKind kind, params IReadOnlyList<UnitInput> inputs) => _units.Runner.RunAsync(
+        new WorkUnit { Id = "unit", Key = new string('a', 64), Kind = kind, Spec = spec, Inputs = inputs, Profile = "test", Cost = 1 }, _units.Context, CancellationToken.None);
 }
