@@ -44,13 +44,13 @@ public sealed class ExportedActivationsTests : IDisposable
             foreach (var zero in (int[])[0, most / 3, most])
             {
                 var x = Inputs(scale, most);
-                var (exported, value) = Doubled(opset);
+                var (exported, value) = DoubledModel.Build(opset);
                 var simulated = exported.Clone();
                 QuantizedActivations.Apply(exported, value, scale, zero, bits);
                 FakeQuantization.Insert(simulated, [new ActivationGrid(value, bits, scale, zero)]);
 
-                Assert.Equal(Bits(Run(simulated, x)), Bits(Run(exported, x)));
-                Assert.InRange(Run(exported, x).Distinct().Count(), 2, most + 1);
+                Assert.Equal(Bits(DoubledModel.Run(Runtime, simulated, x)), Bits(DoubledModel.Run(Runtime, exported, x)));
+                Assert.InRange(DoubledModel.Run(Runtime, exported, x).Distinct().Count(), 2, most + 1);
             }
         }
     }
@@ -65,7 +65,7 @@ public sealed class ExportedActivationsTests : IDisposable
 
         QuantizedActivations.Apply(model, value, 0.25f, 0, 4);
 
-        Assert.Equal([0, 0.25f, 3.75f, 3.75f], Run(model, [-1, 0.3f, 5, 7]));
+        Assert.Equal([0, 0.25f, 3.75f, 3.75f], DoubledModel.Run(Runtime, model, [-1, 0.3f, 5, 7]));
     }
 
     [Theory]
@@ -76,7 +76,7 @@ public sealed class ExportedActivationsTests : IDisposable
     [InlineData(9, 1f, 0)]
     public void What_is_no_grid_is_refused(int bits, float scale, int zero)
     {
-        var (model, value) = Doubled(17);
+        var (model, value) = DoubledModel.Build(17);
         Assert.Throws<OnnxException>(() => QuantizedActivations.Apply(model, value, scale, zero, bits));
         Assert.Throws<OnnxException>(() => QuantizedActivations.Apply(model, "x", 1, 0, 4));
     }
@@ -135,22 +135,4 @@ public sealed class ExportedActivationsTests : IDisposable
     }
 
     private static int[] Bits(float[] values) => [.. values.Select(v => v == 0 ? 0 : BitConverter.SingleToInt32Bits(v))];
-
-    /// <summary>y = x · 2, of which y is to be quantized.</summary>
-    private static (OnnxModel Model, string Value) Doubled(int opset)
-    {
-        var builder = new GraphBuilder(opset);
-        var x = builder.Input("x", ElementType.Float32, -1);
-        var y = builder.Output(builder.Binary("Mul", x, builder.Scalar(2)));
-        return (builder.Build(), y);
-    }
-
-    private float[] Run(OnnxModel model, float[] x)
-    {
-        using var session = Runtime.Open(model);
-        using var options = new RunOptions();
-        using var input = OrtValue.FromMemory<float>(x, [x.Length]);
-        using var outputs = session.Run(["x"], [input], [model.Graph.Outputs[0].Name], options);
-        return outputs[0].AsSpan<float>().ToArray();
-    }
 }

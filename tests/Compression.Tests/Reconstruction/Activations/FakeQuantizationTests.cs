@@ -8,7 +8,6 @@ using Orchestrator.Jobs.Units;
 using Orchestrator.Onnx;
 using Orchestrator.Onnx.Partition;
 using Orchestrator.OnnxRuntime;
-using ElementType = Orchestrator.Onnx.ElementType;
 
 namespace Orchestrator.Compression.Tests.Reconstruction.Activations;
 
@@ -33,11 +32,11 @@ public sealed class FakeQuantizationTests : IDisposable
     {
         const float Scale = 0.25f;
         float[] x = [.. Enumerable.Range(-2_000, 4_001).Select(i => i / 16f)];
-        var (model, value) = Doubled(17);
+        var (model, value) = DoubledModel.Build(17);
         FakeQuantization.Insert(model, [new ActivationGrid(value, bits, Scale, zero)]);
 
         var most = (1 << bits) - 1;
-        Assert.Equal(x.Select(v => Scale * (Math.Clamp(MathF.Round(2 * v / Scale) + zero, 0, most) - zero)), Run(model, x));
+        Assert.Equal(x.Select(v => Scale * (Math.Clamp(MathF.Round(2 * v / Scale) + zero, 0, most) - zero)), DoubledModel.Run(Runtime, model, x));
     }
 
     [Theory]
@@ -45,18 +44,18 @@ public sealed class FakeQuantizationTests : IDisposable
     [InlineData(17)]
     public void All_who_read_the_value_get_the_quantized_one_whatever_the_operator_set(int opset)
     {
-        var (model, value) = Doubled(opset);
+        var (model, value) = DoubledModel.Build(opset);
         var raw = FakeQuantization.Insert(model, value, GraphBuilder.Edit(model).Scalar(3), 1, 2);
 
         Assert.True(model.Graph.IsOutput(value));
         Assert.Equal("Mul", model.Graph.Producer(raw)!.OpType);
-        Assert.Equal([-3f, 0, 3, 6], Run(model, [-9, 0.5f, 2, 9]));
+        Assert.Equal([-3f, 0, 3, 6], DoubledModel.Run(Runtime, model, [-9, 0.5f, 2, 9]));
     }
 
     [Fact]
     public void What_is_not_computed_has_no_quantizer()
     {
-        var (model, _) = Doubled(17);
+        var (model, _) = DoubledModel.Build(17);
         Assert.Equal("x", Assert.Throws<OnnxException>(() => FakeQuantization.Insert(model, [new ActivationGrid("x", 4, 1, 0)])).Subject);
     }
 
@@ -93,23 +92,5 @@ public sealed class FakeQuantizationTests : IDisposable
         }
 
         return [.. values];
-    }
-
-    /// <summary>y = x · 2, of which y is to be quantized.</summary>
-    private static (OnnxModel Model, string Value) Doubled(int opset)
-    {
-        var builder = new GraphBuilder(opset);
-        var x = builder.Input("x", ElementType.Float32, -1);
-        var y = builder.Output(builder.Binary("Mul", x, builder.Scalar(2)));
-        return (builder.Build(), y);
-    }
-
-    private float[] Run(OnnxModel model, float[] x)
-    {
-        using var session = Runtime.Open(model);
-        using var options = new RunOptions();
-        using var input = OrtValue.FromMemory<float>(x, [x.Length]);
-        using var outputs = session.Run(["x"], [input], [model.Graph.Outputs[0].Name], options);
-        return outputs[0].AsSpan<float>().ToArray();
     }
 }
