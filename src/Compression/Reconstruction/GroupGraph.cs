@@ -64,14 +64,17 @@ internal sealed record GroupGraph(OnnxModel Model, IReadOnlyList<GroupInput> Inp
         return new CutGroup(builder, inputs, errors, leaving.Length + 1, leaving.Aggregate(1L, (a, d) => a * d) / channels);
     }
 
+    private static string Raise(GraphBuilder builder, string difference, double power) => power == Square
+        ? builder.Binary("Mul", difference, difference)
+        : Raise(builder, difference, builder.Scalar((float)(power / 2)));
+
     /// <summary>|x|ᵖ as exp(p/2·log x²): the runtime has vector instructions for these and none for Pow, which took a quarter of a step's time.</summary>
-    private static string Raise(GraphBuilder builder, string difference, double power)
+    /// <param name="half">p/2, a scalar of the graph.</param>
+    internal static string Raise(GraphBuilder builder, string value, string half)
     {
-        var square = builder.Binary("Mul", difference, difference);
-        if (power == Square)
-            return square;
+        var square = builder.Binary("Mul", value, value);
         var logarithm = builder.Add("Log", [builder.Binary("Add", square, builder.Scalar(SmallestSquare))]);
-        return builder.Add("Exp", [builder.Binary("Mul", logarithm, builder.Scalar((float)(power / 2)))]);
+        return builder.Add("Exp", [builder.Binary("Mul", logarithm, half)]);
     }
 
     internal static long[] SampleShape(ModelPartition partition, string value) =>

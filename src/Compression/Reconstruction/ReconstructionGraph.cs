@@ -90,13 +90,13 @@ internal sealed record ReconstructionGraph(
     {
         var (graph, builder) = (model.Graph, GraphBuilder.Edit(model));
         var penalties = new List<string>();
-        var beta = builder.Input(graph.UniqueName(Beta), ElementType.Float32);
+        var halfBeta = builder.Binary("Mul", builder.Input(graph.UniqueName(Beta), ElementType.Float32), builder.Scalar(0.5f));
         foreach (var (name, rounding) in layers)
         {
             var layer = partition.Find(name) ?? throw new InvalidOperationException($"The model has no layer '{name}'.");
             var v = builder.Input(graph.UniqueName($"{name}/rounding"), ElementType.Float32, [layer.Rows, layer.Columns]);
             rounded.Add(new Trainable(v, [layer.Rows, layer.Columns], Rate));
-            var (weight, penalty) = Soften(builder, v, beta, rounding, layer);
+            var (weight, penalty) = Soften(builder, v, halfBeta, rounding, layer);
             penalties.Add(penalty);
             foreach (var node in layer.Nodes)
                 node.SetInput(layer.WeightInput, weight);
@@ -106,13 +106,12 @@ internal sealed record ReconstructionGraph(
     }
 
     /// <summary>The layer's weight as the graph reads it, and the penalty on its undecided roundings.</summary>
-    private static (string Weight, string Penalty) Soften(GraphBuilder b, string v, string beta, SoftRounding rounding, Layer layer)
+    private static (string Weight, string Penalty) Soften(GraphBuilder b, string v, string halfBeta, SoftRounding rounding, Layer layer)
     {
         long[] shape = [layer.Rows, layer.Columns];
         var stretched = b.Binary("Add", b.Binary("Mul", b.Add("Sigmoid", [v]), b.Scalar((float)(RectifiedSigmoid.Zeta - RectifiedSigmoid.Gamma))), b.Scalar((float)RectifiedSigmoid.Gamma));
         var h = b.Add("Clip", [stretched, b.Scalar(0), b.Scalar(1)]);
-        var distance = b.Add("Abs", [b.Binary("Sub", b.Binary("Mul", h, b.Scalar(2)), b.Scalar(1))]);
-        var undecided = b.Binary("Sub", b.Scalar(1), b.Binary("Pow", distance, beta));
+        var undecided = b.Binary("Sub", b.Scalar(1), GroupGraph.Raise(b, b.Binary("Sub", b.Binary("Mul", h, b.Scalar(2)), b.Scalar(1)), halfBeta));
         var up = h;
         if (rounding.Trained() is var trained && trained.Contains(0))
         {

@@ -30,12 +30,12 @@ internal static class ActivationGradients
         return c.Builder.Add("Where", [Above(c, x, 3), dy, c.Where(Above(c, x, -3), inside)]);
     }
 
-    /// <summary>Φ(x) + x·φ(x).</summary>
+    /// <summary>Φ(x) + x·φ(x) with u = x/√2: (1 + erf u + x·exp(ln √(2/π) − u²))/2, which takes the fewest operations.</summary>
     private static string Gelu(GradientContext c, string x)
     {
-        var distribution = c.Scale(c.Add(c.Builder.Add("Erf", [c.Scale(x, 1 / Math.Sqrt(2))]), c.Scalar(1)), 0.5);
-        var density = c.Scale(c.Builder.Add("Exp", [c.Scale(c.Mul(x, x), -0.5)]), 1 / Math.Sqrt(2 * Math.PI));
-        return c.Add(distribution, c.Mul(x, density));
+        var u = c.Scale(x, 1 / Math.Sqrt(2));
+        var density = c.Builder.Add("Exp", [c.Sub(c.Scalar(Math.Log(2 / Math.PI) / 2), c.Mul(u, u))]);
+        return c.Scale(c.Add(c.Add(c.Builder.Add("Erf", [u]), c.Mul(x, density)), c.Scalar(1)), 0.5);
     }
 
     /// <summary>With u = √(2/π)·(x + 0.044715·x³) and t = tanh u: (1 + t)/2 + x·(1 − t²)·u′/2.</summary>

@@ -13,7 +13,8 @@ internal static class ConvolutionGradients
         var geometry = ConvolutionGeometry.Of(node, w, x, out var reason) ?? throw new OnnxException($"node '{node.Name}'", reason);
         var group = node.Int("group", 1);
         c.FlowWhole(node, 0, () => OfInput(c, node.Inputs[1], dy, geometry, group, (x, w, y)));
-        c.FlowWhole(node, 1, () => geometry.Strides.All(s => s == 1) ? OfDenseWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y))
+        c.FlowWhole(node, 1, () => x[0] == 1 && IsAlongFirst(geometry) ? OfFirstAxis(c, node.Inputs[0], dy, geometry, group, (x, w, y))
+            : geometry.Strides.All(s => s == 1) ? OfDenseWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y))
             : group == 1 ? OfWholeWeight(c, node.Inputs[0], dy, geometry, (x, w, y))
             : OfWeight(c, node.Inputs[0], dy, geometry, group, (x, w, y)));
         c.FlowWhole(node, 2, () => c.Builder.Reduce("ReduceSum", dy, false, [0, .. Enumerable.Range(2, x.Count - 2).Select(i => (long)i)]));
@@ -60,13 +61,49 @@ internal static class ConvolutionGradients
     {
         var positions = w.Skip(2).Aggregate(1L, (a, b) => a * b);
         var (outputs, inputs) = (w[0] / group, w[1]);
-        var value = c.Reshape(weight, [group, outputs, inputs, positions]);
-        if (outputs > 1 || inputs > 1)
-            value = c.Builder.Transpose(value, 0, 2, 1, 3);
-        if (positions > 1)
-            value = c.Builder.Add(
-                "Gather", [value, c.Builder.Vector([.. Enumerable.Range(0, (int)positions).Select(i => positions - 1 - i)])], NodeAttribute.Int("axis", 3));
+        if (positions == 1)
+            return c.Reshape(
+                outputs > 1 || inputs > 1 ? c.Builder.Transpose(c.Reshape(weight, [group, outputs, inputs]), 0, 2, 1) : weight, [group * inputs, outputs, .. w.Skip(2)]);
+        // Whole rows are turned round faster than single numbers, and one axis of a matrix is moved faster than two of an array.
+        var rows = c.Builder.Transpose(c.Reshape(weight, [w[0] * inputs, positions]), 1, 0);
+        var turned = c.Builder.Add(
+            "Gather", [rows, c.Builder.Vector([.. Enumerable.Range(0, (int)positions).Select(i => positions - 1 - i)])], NodeAttribute.Int("axis", 0));
+        var exchanged = outputs > 1 || inputs > 1 ? c.Builder.Transpose(c.Reshape(turned, [positions * group, outputs, inputs]), 0, 2, 1) : turned;
+        var matrix = c.Builder.Add("Flatten", [c.Reshape(exchanged, [positions, w[0] * inputs])], NodeAttribute.Int("axis", 1));
+        var value = c.Builder.Transpose(matrix, 1, 0);
         return c.Reshape(value, [group * inputs, outputs, .. w.Skip(2)]);
+    }
+
+    /// <summary>Whether the kernel is one along all axes but the first.</summary>
+    private static bool IsAlongFirst(ConvolutionGeometry g) =>
+        g.Kernel.Skip(1).Concat(g.Strides.Skip(1)).All(v => v == 1) && g.PadsBefore.Skip(1).Concat(g.PadsAfter.Skip(1)).All(p => p == 0);
+
+    /// <summary>
+    /// Of one sample, along one axis: for each position of the kernel a product of what its windows are with what they made, without padding, since only
+    /// windows count whose element there is one of the input.
+    /// </summary>
+    private static string OfFirstAxis(
+        GradientContext c, string input, string dy, ConvolutionGeometry g, long group, (IReadOnlyList<long> X, IReadOnlyList<long> W, IReadOnlyList<long> Y) shape)
+    {
+        var (outputs, inputs) = (shape.W[0] / group, shape.W[1]);
+        string Product(long position)
+        {
+            var (stride, offset) = (g.Strides[0], (position * g.Dilations[0]) - g.PadsBefore[0]);
+            var first = offset >= 0 ? 0 : (stride - 1 - offset) / stride;
+            var end = Math.Min(shape.Y[2], shape.X[2] > offset ? ((shape.X[2] - 1 - offset) / stride) + 1 : 0);
+            if (end <= first)
+                return c.Zeros([group, outputs, inputs]);
+            var made = first == 0 && end == shape.Y[2] ? dy : c.Builder.Slice(dy, 2, first, end);
+            var seen = end - first == shape.X[2]
+                ? input
+                : c.Builder.Slice(input, 2, (first * stride) + offset, ((end - 1) * stride) + offset + 1, stride);
+            return c.Builder.MatMul(c.Reshape(made, [group, outputs, -1]), c.Builder.Transpose(c.Reshape(seen, [group, inputs, -1]), 0, 2, 1));
+        }
+        string[] products = [.. Enumerable.Range(0, (int)g.Kernel[0]).Select(position => Product(position))];
+        if (products.Length == 1)
+            return c.Reshape(products[0], shape.W);
+        var matrix = c.Builder.Concat(0, products.Select(product => c.Reshape(product, [1, group * outputs * inputs])));
+        return c.Reshape(c.Builder.Transpose(matrix, 1, 0), shape.W);
     }
 
     /// <summary>

@@ -36,6 +36,7 @@ public sealed record TrainingStep(OnnxModel Model, string Loss, IReadOnlyList<Tr
         foreach (var trainable in trainables)
             Check(builder.Model.Graph, trainable);
         new WinogradConvolutions().Run(builder.Model);
+        new BandedConvolutions().Run(builder.Model);
         var gradients = Gradients.Add(builder, loss, [.. trainables.Select(t => t.Name)]);
         foreach (var scalar in trainables.Select(t => t.Rate).Append(Correction1).Append(Correction2).Distinct())
             if (!builder.Model.Graph.Has(scalar))

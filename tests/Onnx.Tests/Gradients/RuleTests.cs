@@ -97,6 +97,36 @@ public sealed class RuleTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
+    public void Convolutions_of_one_sample_along_one_axis(int seed)
+    {
+        var p = new GradientProblem(seed);
+        var (group, kernel, dilation, size) = (p.Size(3), p.Size(), p.Size(3), p.Size());
+        var y = p.Graph.Add(
+            "Conv",
+            [p.Input("x", [1, 2 * group, ((kernel - 1) * dilation) + size, p.Size()]), p.Input("w", [3 * group, 2, kernel, 1]), p.Input("b", [3 * group])],
+            NodeAttribute.Int("group", group), NodeAttribute.Ints("pads", p.Size() - 1, 0, p.Size() - 1, 0), NodeAttribute.Ints("strides", p.Size(3), 1),
+            NodeAttribute.Ints("dilations", dilation, 1));
+        p.Check(p.Loss(y), "x", "w", "b");
+    }
+
+    /// <summary>Where padding is wider than the kernel, positions of it see zeros alone.</summary>
+    [Theory]
+    [InlineData(6, 1)]
+    [InlineData(1, 6)]
+    [InlineData(5, 5)]
+    public void Convolutions_with_more_padding_than_input(long before, long after)
+    {
+        foreach (var stride in new[] { 1, 2, 3 })
+        {
+            var p = new GradientProblem(stride);
+            var y = p.Graph.Add(
+                "Conv", [p.Input("x", [1, 1, 2]), p.Input("w", [2, 1, 3])], NodeAttribute.Ints("pads", before, after), NodeAttribute.Ints("strides", stride), NodeAttribute.Ints("dilations", 2));
+            p.Check(p.Loss(y), "x", "w");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
     public void Convolutions_that_pad_themselves(int seed)
     {
         var p = new GradientProblem(seed);

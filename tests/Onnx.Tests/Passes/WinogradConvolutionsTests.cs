@@ -1,5 +1,4 @@
 using Orchestrator.Onnx.Passes;
-using Orchestrator.TestKit.Interpreting;
 
 namespace Orchestrator.Onnx.Tests.Passes;
 
@@ -20,25 +19,16 @@ public sealed class WinogradConvolutionsTests
     [MemberData(nameof(Geometries))]
     public void Values_and_gradients_are_those_of_the_convolutions(long height, long width, long before, long after, int seed)
     {
-        var (convolutions, inputs) = Block(height, width, before, after, seed);
-        var expected = Values(convolutions, inputs, isRewritten: false);
-        var (again, _) = Block(height, width, before, after, seed);
-        var actual = Values(again, inputs, isRewritten: true);
-
-        foreach (var (name, tensor) in expected)
-        {
-            var scale = Math.Max(1, tensor.Values.Max(Math.Abs));
-            Assert.Equal(tensor.Shape, actual[name].Shape);
-            for (var i = 0; i < tensor.Values.Length; i++)
-                Assert.InRange((actual[name].Values[i] - tensor.Values[i]) / scale, -Tolerance, Tolerance);
-        }
+        var expected = Block(height, width, before, after, seed).Values("mean", "pooled");
+        var block = Block(height, width, before, after, seed);
+        block.Rewritten(new WinogradConvolutions());
+        RewrittenConvolutions.Same(expected, block.Values("mean", "pooled"), Tolerance);
     }
 
     [Fact]
     public void Between_two_of_them_nothing_is_turned_round()
     {
-        var (builder, _) = Block(8, 8, 1, 1, 1);
-        var graph = Rewritten(builder);
+        var graph = Block(8, 8, 1, 1, 1).Rewritten(new WinogradConvolutions());
 
         Assert.DoesNotContain(graph.Nodes, n => n.Is("Conv"));
         // Of activations: the input and the pool's, behind which nothing is turned. The others are of weights.
@@ -64,42 +54,20 @@ public sealed class WinogradConvolutionsTests
     }
 
     /// <summary>Two convolutions with what stands between them in networks, a skip, and a pool, which knows the graph's layout alone.</summary>
-    private static (GraphBuilder Builder, Dictionary<string, DoubleTensor> Inputs) Block(long height, long width, long before, long after, int seed)
+    private static RewrittenConvolutions Block(long height, long width, long before, long after, int seed)
     {
-        var random = new Random(seed);
-        var b = new GraphBuilder(20);
-        var inputs = new Dictionary<string, DoubleTensor>();
-        string Input(string name, params long[] shape)
-        {
-            inputs[name] = DoubleTensor.Build(shape, _ => (float)((2 * random.NextDouble()) - 1));
-            return b.Input(name, ElementType.Float32, shape);
-        }
+        var block = new RewrittenConvolutions(seed);
+        var b = block.Graph;
         string Convolve(string value, string weight, params string[] bias) => b.Add("Conv", [value, weight, .. bias], NodeAttribute.Ints("pads", before, before, after, after));
-        var x = Input("x", Batch, Channels, height, width);
-        var inner = Convolve(x, Input("w1", Channels, Channels, 3, 3), Input("b1", Channels));
-        var scaled = b.Binary("Mul", b.Add("Clip", [inner, b.Scalar(-3), b.Scalar(3)]), Input("perChannel", Channels, 1, 1));
-        var outer = b.Binary("Div", Convolve(scaled, Input("w2", Channels, Channels, 3, 3)), Input("one", 1));
+        var x = block.Input("x", Batch, Channels, height, width);
+        var inner = Convolve(x, block.Input("w1", Channels, Channels, 3, 3), block.Input("b1", Channels));
+        var scaled = b.Binary("Mul", b.Add("Clip", [inner, b.Scalar(-3), b.Scalar(3)]), block.Input("perChannel", Channels, 1, 1));
+        var outer = b.Binary("Div", Convolve(scaled, block.Input("w2", Channels, Channels, 3, 3)), block.Input("one", 1));
         var same = before + after == 2 ? b.Binary("Add", outer, x) : outer;
         var pooled = b.Add("AveragePool", [b.Add("Relu", [same])], NodeAttribute.Ints("kernel_shape", 2, 2));
-        b.Output(b.Reduce("ReduceSum", b.Binary("Mul", pooled, pooled), false, 0, 1, 2, 3), "loss");
+        block.Loss(pooled);
         b.Output(b.Reduce("ReduceMean", scaled, false, 0, 1, 2, 3), "mean");
         b.Output(pooled, "pooled");
-        return (b, inputs);
-    }
-
-    private static Dictionary<string, DoubleTensor> Values(GraphBuilder builder, Dictionary<string, DoubleTensor> inputs, bool isRewritten)
-    {
-        if (isRewritten)
-            Rewritten(builder);
-        var gradients = Onnx.Gradients.Gradients.Add(builder, "loss", ["x", "w1", "b1", "perChannel", "w2", "one"]);
-        string[] names = ["loss", "mean", "pooled", .. gradients.Select(g => builder.Output(g.Value, $"{g.Key}.gradient"))];
-        var values = DoubleInterpreter.Run(builder.Build(), inputs);
-        return names.ToDictionary(n => n, n => values[n]);
-    }
-
-    private static Graph Rewritten(GraphBuilder builder)
-    {
-        Assert.True(new WinogradConvolutions().Run(builder.Model));
-        return builder.Model.Graph;
+        return block;
     }
 }
