@@ -6,13 +6,17 @@ namespace Orchestrator.Onnx.Passes;
 /// <summary>
 /// Writes convolutions of 3×3 at stride 1 as Winograd's minimal filtering F(4×4, 3×3): matrix products, a quarter of the multiplications. Their gradients are
 /// products again, and the transformed input and the transformed gradient serve two of the three. Between such convolutions values lie as [height, width,
-/// samples, channels], in which every transformation is one product from the left; what works element by element does so in that layout.
+/// samples, channels], in which every transformation is one product from the left; what works element by element does so in that layout. Convolutions with
+/// strides read it, too: their windows side by side times the kernel are one product over all samples.
 /// </summary>
 /// <remarks>For graphs of fixed shapes whose weights may be computed, as training steps are. Results differ from the convolution's by rounding.</remarks>
 public sealed class WinogradConvolutions : IPass
 {
     /// <summary>By their numbers of operations. A convolution's weight gradient copies every input nine times, which is what more operations may cost here.</summary>
     private const double MostOperations = 1.3;
+
+    /// <summary>Windows of fewer channels are copied in pieces too short.</summary>
+    private const long FewestChannels = 16;
 
     public string Name => "winograd-convolutions";
 
@@ -59,6 +63,8 @@ public sealed class WinogradConvolutions : IPass
         {
             if (node.Is("Conv") && Tiles(node) is var (height, width))
                 Convolve(node, height, width);
+            else if (node.Is("Conv") && Strides(node) is { } geometry)
+                Multiply(node, new ConvolutionWindows(_builder, geometry, _shapes.Find(node.Inputs[0])!));
             else
                 _values.Follow(node);
         }
@@ -75,12 +81,29 @@ public sealed class WinogradConvolutions : IPass
             return Pays(height, width, w[1], w[0]) ? (height, width) : null;
         }
 
+        private ConvolutionGeometry? Strides(Node node)
+        {
+            if (_shapes.Find(node.Inputs[0]) is not { Count: 4 } x || _shapes.Find(node.Inputs[1]) is not { Count: 4 } w || x.Concat(w).Any(d => d < 1)
+                || node.Int("group", 1) != 1 || w[1] < FewestChannels || ConvolutionGeometry.Of(node, w, x, out _) is not { } g)
+                return null;
+            return g.Strides.Any(s => s > 1) && g.OutputSize(0, x[2]) > 0 && g.OutputSize(1, x[3]) > 0 ? g : null;
+        }
+
+        private void Multiply(Node node, ConvolutionWindows windows)
+        {
+            var (b, w) = (_builder, _shapes.Find(node.Inputs[1])!);
+            var columns = b.Reshape(windows.SideBySide(_values.Of(node.Inputs[0])), -1, w[1] * w[2] * w[3]);
+            var product = b.Gemm(columns, b.Reshape(Turned(node.Inputs[1], w), -1, w[0]), node.Input(2));
+            _model.Graph.Remove(node);
+            _values.Place(node.Output, b.Reshape(product, windows.Height, windows.Width, _shapes.Find(node.Inputs[0])![0], w[0]));
+        }
+
         private void Convolve(Node node, WinogradTiles height, WinogradTiles width)
         {
             var b = _builder;
             var (samples, w) = (_shapes.Find(node.Inputs[0])![0], _shapes.Find(node.Inputs[1])!);
             var (inputs, outputs) = (w[1], w[0]);
-            var kernel = b.MatMul(_kernel ??= b.Constant(WinogradTiles.Kernel()), b.Reshape(b.Transpose(node.Inputs[1], 2, 3, 1, 0), -1, inputs * outputs));
+            var kernel = b.MatMul(_kernel ??= b.Constant(WinogradTiles.Kernel()), Turned(node.Inputs[1], w));
             var rows = b.MatMul(Matrices(height).Input, b.Reshape(_values.Of(node.Inputs[0]), height.Size, -1));
             var tiles = b.MatMul(Matrices(width).Input, b.Reshape(rows, height.Width, width.Size, -1));
             // The samples' rows of a row of tiles in one product: the points are the batch, the kernel is the same for all tiles.
@@ -91,6 +114,14 @@ public sealed class WinogradConvolutions : IPass
             var result = b.Reshape(b.MatMul(Matrices(height).Output, b.Reshape(columns, height.Width, -1)), height.Outputs, width.Outputs, samples, outputs);
             _model.Graph.Remove(node);
             _values.Place(node.Output, node.Input(2) is { } bias ? b.Binary("Add", result, bias) : result);
+        }
+
+        /// <summary>A weight as [positions, inputs · outputs]: two moves of one axis are several times faster than one of three.</summary>
+        private string Turned(string weight, IReadOnlyList<long> w)
+        {
+            var positions = _builder.Transpose(_builder.Reshape(weight, w[0] * w[1], -1), 1, 0);
+            var kept = _builder.Add("Flatten", [positions], NodeAttribute.Int("axis", 1));
+            return _builder.Reshape(_builder.Transpose(_builder.Reshape(kept, -1, w[0], w[1]), 0, 2, 1), -1, w[1] * w[0]);
         }
 
         private (string Input, string Output) Matrices(WinogradTiles tiles) =>

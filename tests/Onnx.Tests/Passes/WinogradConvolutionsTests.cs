@@ -10,6 +10,12 @@ public sealed class WinogradConvolutionsTests
     /// <summary>Computed in double; the transformations' matrices, some of their numbers thirds, are rounded to float: 6e-8 each, and a sum of 288 of them over numbers near 1.</summary>
     private const double Tolerance = 1e-5;
 
+    /// <summary>Of products of windows, whose constants are zeros and ones: only the order of sums differs.</summary>
+    private const double SumTolerance = 1e-12;
+
+    /// <summary>The fewest channels with which windows are products.</summary>
+    private const long Few = 16;
+
     public static TheoryData<long, long, long, long, int> Geometries => new()
     {
         { 7, 7, 1, 1, 2 }, { 8, 10, 1, 1, 3 }, { 10, 9, 0, 0, 4 }, { 5, 8, 2, 0, 5 },
@@ -25,20 +31,55 @@ public sealed class WinogradConvolutionsTests
         RewrittenConvolutions.Same(expected, block.Values("mean", "pooled"), Tolerance);
     }
 
+    /// <summary>Sizes of an image; kernel, stride and dilation of both axes; pads. Some inputs end before the last stride does, some have padding alone in a window.</summary>
+    public static TheoryData<long[], long[], long[], long[], long[]> Strides => new()
+    {
+        { [8, 8], [3, 3], [2, 2], [1, 1], [1, 1, 1, 1] },
+        { [9, 7], [3, 3], [2, 2], [1, 1], [1, 1, 1, 1] },
+        { [7, 8], [3, 2], [2, 3], [1, 1], [0, 2, 1, 0] },
+        { [8, 9], [1, 3], [1, 2], [1, 2], [0, 3, 0, 1] },
+        { [10, 6], [2, 2], [3, 2], [2, 1], [0, 0, 0, 0] },
+        { [11, 9], [1, 1], [4, 2], [1, 1], [0, 0, 0, 0] },
+        { [6, 6], [5, 5], [2, 2], [1, 1], [2, 2, 2, 2] },
+        { [4, 5], [2, 1], [2, 2], [1, 1], [3, 2, 4, 3] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Strides))]
+    public void Convolutions_with_strides_are_products_of_their_windows(long[] sizes, long[] kernel, long[] strides, long[] dilations, long[] pads)
+    {
+        RewrittenConvolutions Strided()
+        {
+            var block = new RewrittenConvolutions((int)sizes[1]);
+            var b = block.Graph;
+            string Convolve(string value, string weight, long outputs, params string[] bias) => b.Add(
+                "Conv", [value, block.Input(weight, outputs, Few, kernel[0], kernel[1]), .. bias], NodeAttribute.Ints("strides", strides), NodeAttribute.Ints("dilations", dilations), NodeAttribute.Ints("pads", pads));
+            var x = b.Add("Tanh", [block.Input("x", Batch, Few, sizes[0], sizes[1])]);
+            block.Loss(b.Binary("Mul", b.Add("Relu", [Convolve(x, "w1", 3, block.Input("b1", 3))]), Convolve(x, "w2", 3)));
+            return block;
+        }
+
+        var expected = Strided().Values();
+        var rewritten = Strided();
+        Assert.DoesNotContain(rewritten.Rewritten(new WinogradConvolutions()).Nodes, n => n.Is("Conv"));
+        RewrittenConvolutions.Same(expected, rewritten.Values(), SumTolerance);
+    }
+
     [Fact]
     public void Between_two_of_them_nothing_is_turned_round()
     {
         var graph = Block(8, 8, 1, 1, 1).Rewritten(new WinogradConvolutions());
 
         Assert.DoesNotContain(graph.Nodes, n => n.Is("Conv"));
-        // Of activations: the input and the pool's, behind which nothing is turned. The others are of weights.
-        Assert.Equal(2, graph.Nodes.Count(n => n.Is("Transpose") && n.Ints("perm") is [1, 0]));
+        // The input, the pool's, behind which nothing is turned, and each of the two kernels.
+        Assert.Equal(4, graph.Nodes.Count(n => n.Is("Transpose") && n.Ints("perm") is [1, 0]));
     }
 
     [Theory]
     [InlineData(4, 3, 1, 1, 1)]
     [InlineData(32, 5, 1, 1, 1)]
-    [InlineData(32, 3, 2, 1, 1)]
+    [InlineData(15, 3, 2, 1, 1)]
+    [InlineData(32, 3, 2, 1, 2)]
     [InlineData(32, 3, 1, 2, 1)]
     [InlineData(32, 3, 1, 1, 32)]
     public void Where_it_does_not_pay_or_does_not_apply_a_convolution_stays(long channels, long kernel, long stride, long dilation, long group)
