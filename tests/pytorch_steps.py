@@ -1,5 +1,6 @@
 """
-Milliseconds of processor time of AdaRound training steps in PyTorch, one thread: the convolutional blocks of `step-speed` (tests/Benchmarks) by the same names.
+Milliseconds of processor time of AdaRound training steps in PyTorch, one thread: the convolutional blocks of `step-speed` (tests/Benchmarks) by the same names,
+and forward and backward of one of them alone.
 usage: python3 tests/pytorch_steps.py [RUNS]        (Debian: python3-torch)
 """
 import sys
@@ -51,6 +52,28 @@ def inverted(channels, inner, side):
     return f"inverted {side}x{side} {channels},{inner}", [a, b, c], forward, (channels, side, side)
 
 
+def forward_and_backward(runs, channels=64, side=28):
+    """Of a residual block alone, with gradients of its input and of both weights."""
+    shape = (BATCH, channels, side, side)
+    x, dy = torch.rand(*shape).requires_grad_(), torch.rand(*shape)
+    weights = [(torch.randn(channels, channels, 3, 3) / (9 * channels) ** 0.5).requires_grad_() for _ in range(2)]
+    bias = torch.zeros(channels)
+    took = []
+    for _ in range(runs + 2):
+        began = time.process_time()
+        for value in (x, *weights):
+            value.grad = None
+        inner = F.relu(F.conv2d(x, weights[0], bias, 1, 1))
+        F.relu(F.conv2d(inner, weights[1], bias, 1, 1) + x).backward(dy)
+        took.append((time.process_time() - began) * 1000)
+    report(f"forward and backward alone, residual {side}x{side} {channels}->{channels}", took)
+
+
+def report(name, took):
+    took = sorted(took[2:])
+    print(f"{name:<28} least {took[0]:6.1f} ms, median {took[len(took) // 2]:6.1f} ms", flush=True)
+
+
 def measure(name, layers, forward, shape, runs):
     optimizer = torch.optim.Adam([l.v for l in layers], lr=1e-3)
     inputs = torch.rand(SAMPLES, *shape)
@@ -68,8 +91,7 @@ def measure(name, layers, forward, shape, runs):
         loss.backward()
         optimizer.step()
         took.append((time.process_time() - began) * 1000)
-    took = sorted(took[2:])
-    print(f"{name:<28} least {took[0]:6.1f} ms, median {took[runs // 2]:6.1f} ms", flush=True)
+    report(name, took)
 
 
 runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -78,3 +100,4 @@ for block in (
     inverted(16, 64, 28), inverted(24, 96, 14), inverted(32, 128, 7),
 ):
     measure(*block, runs)
+forward_and_backward(runs)
