@@ -9,15 +9,17 @@ internal static class FisherWeights
     /// <summary>Share of the mean that every element gets, so that none is without weight.</summary>
     private const double Floor = 0.1;
 
-    /// <summary>(g² + ε·mean) / ((1 + ε)·mean): 1 in the mean over all samples, so that λ keeps its meaning. 1 everywhere where the gradient vanishes.</summary>
-    /// <param name="gradients">Of some samples.</param>
-    /// <param name="meanSquare">Mean of g² over all samples and elements of the group's output.</param>
+    /// <summary>
+    /// (g² + ε·mean) / ((1 + ε)·mean), 1 in a sample's mean, so that λ keeps its meaning; 1 everywhere where the gradient vanishes. With the mean over all samples, as algorithms.md
+    /// has it, a few samples take almost all of the weight (infra/docs/results.md) and the group is fitted to them.
+    /// </summary>
+    /// <param name="gradients">Of one sample, all elements of the group's output.</param>
     /// <param name="into">As long as <paramref name="gradients"/>; may be the same memory.</param>
-    public static void Normalized(ReadOnlySpan<float> gradients, double meanSquare, Span<float> into)
+    public static void Normalized(ReadOnlySpan<float> gradients, Span<float> into)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(meanSquare);
+        var mean = MeanSquare(gradients);
         for (var i = 0; i < gradients.Length; i++)
-            into[i] = meanSquare == 0 ? 1 : (float)(((double)gradients[i] * gradients[i] / meanSquare + Floor) / (1 + Floor));
+            into[i] = mean == 0 ? 1 : (float)(((double)gradients[i] * gradients[i] / mean + Floor) / (1 + Floor));
     }
 
     /// <summary>(|g| + 1)², as the original code has it; with gradients of a batch's mean loss it is nearly constant.</summary>
@@ -33,7 +35,7 @@ internal static class FisherWeights
     }
 
     /// <summary>Mean of squares, in double, in order.</summary>
-    public static double MeanSquare(ReadOnlySpan<float> gradients)
+    private static double MeanSquare(ReadOnlySpan<float> gradients)
     {
         var sum = 0.0;
         foreach (var g in gradients)

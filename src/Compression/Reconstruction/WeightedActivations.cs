@@ -11,13 +11,8 @@ public sealed class WeightedActivations : IActivationSource
     private readonly IActivationSource _source;
     private readonly string _gradient;
     private readonly ReconstructionLoss _loss;
-    private readonly double _meanSquare;
 
-    private WeightedActivations(IActivationSource source, string gradient, ReconstructionLoss loss)
-    {
-        (_source, _gradient, _loss) = (source, gradient, loss);
-        _meanSquare = loss == ReconstructionLoss.Fisher ? MeanSquare(source, gradient) : 0;
-    }
+    private WeightedActivations(IActivationSource source, string gradient, ReconstructionLoss loss) => (_source, _gradient, _loss) = (source, gradient, loss);
 
     public int Samples => _source.Samples;
 
@@ -34,22 +29,8 @@ public sealed class WeightedActivations : IActivationSource
         if (value != _gradient)
             return;
         if (_loss == ReconstructionLoss.Fisher)
-            FisherWeights.Normalized(into, _meanSquare, into);
+            FisherWeights.Normalized(into, into);
         else
             FisherWeights.Original(into, OriginalBatch, into);
-    }
-
-    /// <summary>One sample in memory, and always in the same order.</summary>
-    private static double MeanSquare(IActivationSource source, string gradient)
-    {
-        var values = new float[source.ElementsOf(gradient)];
-        var sum = 0.0;
-        for (var sample = 0; sample < source.Samples; sample++)
-        {
-            source.Read(sample, gradient, values);
-            sum += FisherWeights.MeanSquare(values);
-        }
-
-        return sum / source.Samples;
     }
 }

@@ -13,7 +13,7 @@ public sealed class FisherWeightsTests
     public void Normalized_weights_are_one_in_the_mean_and_keep_every_element()
     {
         var weights = new float[s_gradients.Length];
-        FisherWeights.Normalized(s_gradients, FisherWeights.MeanSquare(s_gradients), weights);
+        FisherWeights.Normalized(s_gradients, weights);
 
         Assert.InRange(weights.Average(), 1 - Tolerance, 1 + Tolerance);
         Assert.InRange(weights[0], 0.1 / 1.1 - Tolerance, 0.1 / 1.1 + Tolerance);
@@ -25,7 +25,7 @@ public sealed class FisherWeightsTests
     public void Without_a_gradient_all_elements_count_alike()
     {
         var weights = new float[3];
-        FisherWeights.Normalized(new float[3], 0, weights);
+        FisherWeights.Normalized(new float[3], weights);
         Assert.Equal([1, 1, 1], weights);
     }
 

@@ -73,11 +73,12 @@ public sealed class ReconstructorTests : IDisposable
     public void A_weighted_loss_is_the_one_that_is_tuned()
     {
         const int Columns = 8;
+        const int Rows = 7;
         var (weighted, plain) = (0.0, 0.0);
         for (var seed = 0; seed < 8; seed++)
         {
             var samples = Correlated(64, Columns, seed);
-            var problem = Problem(Random(Columns, seed + 100), 1, Columns, bits: 3, iterations: 1_000, batch: 32);
+            var problem = Problem(Random(Rows * Columns, seed + 100), Rows, Columns, bits: 3, iterations: 1_000, batch: 32);
             var result = Run(problem with { Parameters = problem.Parameters with { Loss = ReconstructionLoss.Fisher } }, samples);
             var loss = WeightedLoss(problem.Layers[0].Weights, result.Layers[0], samples);
 
@@ -232,13 +233,17 @@ public sealed class ReconstructorTests : IDisposable
 
     private static double WeightedLoss(float[] weights, RoundedLayer rounded, float[][] samples)
     {
-        double[] difference = [.. weights.Select((w, j) => rounded.Grids[0].Value(rounded.Codes[j]) - (double)w)];
-        var meanSquare = samples.Average(x => Math.Pow(Gradient(x), 2));
-        return samples.Average(x => (Math.Pow(Gradient(x), 2) / meanSquare + 0.1) / 1.1 * Math.Pow(x.Zip(difference, (a, d) => a * d).Sum(), 2));
+        var columns = samples[0].Length;
+        double Error(float[] x, int row) => x.Select((a, j) => a * (rounded.Grids[row].Value(rounded.Codes[row * columns + j]) - (double)weights[row * columns + j])).Sum();
+        return samples.Average(x =>
+        {
+            double[] squares = [.. rounded.Grids.Select((_, row) => Math.Pow(Gradient(x, row), 2))];
+            return squares.Select((square, row) => (square / squares.Average() + 0.1) / 1.1 * Math.Pow(Error(x, row), 2)).Sum();
+        });
     }
 
-    /// <summary>Any will do that differs from sample to sample by much.</summary>
-    private static float Gradient(float[] sample) => sample[0] * sample[1];
+    /// <summary>Any will do that differs from sample to sample, and from row to row, by much.</summary>
+    private static float Gradient(float[] sample, int row) => sample[row] * sample[row + 1];
 
     private static float[][] Correlated(int count, int columns, int seed)
     {
@@ -268,7 +273,7 @@ public sealed class ReconstructorTests : IDisposable
         public void Read(int sample, string value, Span<float> into)
         {
             for (var i = 0; i < into.Length; i++)
-                into[i] = value == "x" ? samples[sample][i] : value.StartsWith("gradient", StringComparison.Ordinal) ? Gradient(samples[sample]) : (float)samples[sample].Select((x, j) => (double)x * _layer.Weights[i * _layer.Columns + j]).Sum();
+                into[i] = value == "x" ? samples[sample][i] : value.StartsWith("gradient", StringComparison.Ordinal) ? Gradient(samples[sample], i) : (float)samples[sample].Select((x, j) => (double)x * _layer.Weights[i * _layer.Columns + j]).Sum();
         }
     }
 }
