@@ -9,6 +9,11 @@ public sealed class ReconstructionTests
     /// <summary>Steps of a group: enough for several states, and seconds on one core.</summary>
     private const string Brecq = "[{method: brecq, bits: 2, iterations: 400, batch: 4}]";
 
+    private const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
+
+    /// <summary>Leaves two blocks and the classifier.</summary>
+    private const string TwoBlocks = "layers: [{match: '/stem/*', skip: true}, {match: '/blocks\\.[2-5]/', skip: true}]";
+
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(20);
 
@@ -29,6 +34,32 @@ public sealed class ReconstructionTests
         var report = (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", "store", "--out", "out", "--json")).Expect(0).Json;
 
         Assert.Contains(report.GetProperty("reconstruction").EnumerateArray(), group => group.GetProperty("resumedFrom").ValueKind != JsonValueKind.Null);
+        Assert.Equal(workspace.Sha256("expected/model.onnx"), workspace.Sha256("out/model.onnx"));
+    }
+
+    /// <summary>Step sizes are found once all weights are committed, or before anything where both are tuned at once: from then on a unit with a state is one of the phase.</summary>
+    [Theory]
+    [InlineData("activations", "iterations: 10, activations: two-phase, activation_iterations: 500")]
+    [InlineData("joint", "iterations: 500, activations: joint, drop: 0.5")]
+    public async Task A_run_killed_while_activations_are_tuned_goes_on_within_the_group_and_comes_to_the_same_bytes(string phase, string keys)
+    {
+        using var workspace = new Workspace();
+        workspace.Write("recipe.yaml", Workspace.Recipe(
+            $"[{{method: brecq, bits: 2, batch: 1, activation_bits: 4, activation_rate: 1e-3, {keys}}}]", calibration: Few, rest: TwoBlocks));
+        (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", "undisturbed", "--out", "expected")).Expect(0);
+        // A unit may end between the look at it and the kill; then another one's turn comes.
+        while (!(HasStepSizes(workspace["store"]) && Unfinished(workspace["store"]) > 0))
+        {
+            using var process = Orc.Start(workspace.Folder, "run", "recipe.yaml", "--store", "store", "--out", "out");
+            await UntilAsync(() => (HasStepSizes(workspace["store"]) && Unfinished(workspace["store"]) > 0) || process.HasExited);
+            Assert.False(process.HasExited, $"the run was over before it could be killed within a group of phase {phase}");
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+
+        var report = (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", "store", "--out", "out", "--json")).Expect(0).Json;
+
+        Assert.Equal(phase, Assert.Single(report.GetProperty("reconstruction").EnumerateArray(), group => group.GetProperty("resumedFrom").ValueKind != JsonValueKind.Null).GetProperty("phase").GetString());
         Assert.Equal(workspace.Sha256("expected/model.onnx"), workspace.Sha256("out/model.onnx"));
     }
 
@@ -63,7 +94,6 @@ public sealed class ReconstructionTests
     public async Task A_weighted_loss_is_reported_and_its_activations_are_collected_without_harm()
     {
         using var workspace = new Workspace();
-        const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
         workspace.Write("recipe.yaml", Workspace.Recipe("[{method: brecq, bits: 2, granularity: stage, iterations: 10, batch: 4, loss: fisher}]", calibration: Few));
         string[] run = ["run", "recipe.yaml", "--store", "store", "--out", "out", "--json"];
         var first = (await Orc.RunAsync(workspace.Folder, run)).Expect(0).Json;
@@ -87,7 +117,6 @@ public sealed class ReconstructionTests
 
     private static async Task<JsonElement> QuantizedAsync(Workspace workspace, string keys, string folder, int slots)
     {
-        const string Few = $"{{file: {Workspace.Calibration}, samples: 16}}";
         workspace.Write("recipe.yaml", Workspace.Recipe($"[{{method: brecq, bits: 4, iterations: 10, batch: 4, activation_bits: 4, activation_rate: 1e-3{keys}}}]", calibration: Few));
         return (await Orc.RunAsync(workspace.Folder, "run", "recipe.yaml", "--store", $"store-{slots}", "--out", folder, "--slots", $"{slots}", "--json")).Expect(0).Json;
     }
@@ -99,9 +128,20 @@ public sealed class ReconstructionTests
         if (!Directory.Exists(states))
             return 0;
         return Directory.GetDirectories(states).SelectMany(Directory.GetDirectories)
-            .Where(unit => !File.Exists(Path.Combine(store, "local", "commits", Path.GetFileName(unit)[..2], $"{Path.GetFileName(unit)}.json")))
+            .Where(unit => !IsCommitted(store, Path.GetFileName(unit)))
             .Select(unit => Directory.GetFiles(unit).Length).DefaultIfEmpty(0).Max();
     }
+
+    /// <summary>Whether grids of activations were found by a unit that is committed.</summary>
+    private static bool HasStepSizes(string store)
+    {
+        var attempts = Path.Combine(store, "local", "attempts");
+        return Directory.Exists(attempts) && Directory.GetDirectories(attempts).SelectMany(Directory.GetDirectories)
+            .Where(unit => IsCommitted(store, Path.GetFileName(unit)))
+            .Any(unit => Directory.EnumerateFiles(unit, "step-sizes", SearchOption.AllDirectories).Any());
+    }
+
+    private static bool IsCommitted(string store, string key) => File.Exists(Path.Combine(store, "local", "commits", key[..2], $"{key}.json"));
 
     private static async Task UntilAsync(Func<bool> isSo)
     {

@@ -71,6 +71,9 @@ internal sealed class SpeedProbe(Stopwatches watches, KernelWidth width, int thr
             return Kernels(runtime);
         var prepared = ModelPreparation.Prepare(model.Clone(), plan.Settings.BatchNorm);
         var (forwardSeconds, openSeconds) = Trial(runtime, prepared, null, plan, calibration, forward);
+        // Nothing but reconstruction asks for no Hessian.
+        if (plan.StatisticsGroups.Count == 0)
+            return Kernels(forward / forwardSeconds) with { OpenSeconds = openSeconds };
         LayerPlan[] layers = [.. plan.StatisticsGroups[0].Select(index => plan.Layers[index])];
         var statistics = PlanUnits.StatisticsOperations(plan, layers, 1);
         var graph = GramGraph.Build(prepared, ModelPartition.Of(prepared), layers.Select(layer => layer.Name));
