@@ -1,5 +1,6 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Worker.Leasing;
 
 namespace Orchestrator.Worker.Caching;
 
@@ -24,7 +25,7 @@ internal sealed class BlobCache(long maxBytes)
             var content = node.Value.Content;
             if (isNew)
                 // Not waited for by the caller alone: another slot may wait for the same read.
-                _ = FillAsync(content, blob, read);
+                SlotThread.StartShared(() => FillAsync(content, blob, read));
             try
             {
                 return await content.Task.WaitAsync(cancellationToken);

@@ -1,6 +1,7 @@
 using Orchestrator.Checkpoints;
 using Orchestrator.Jobs;
 using Orchestrator.Jobs.Units;
+using Orchestrator.Worker.Leasing;
 
 namespace Orchestrator.Worker.Caching;
 
@@ -69,7 +70,7 @@ public sealed class DiskCache : IDisposable
             var (entry, isNew) = _index.Pin(blob, isMapped);
             if (isNew)
                 // Not with the caller's token, nor waited for by the caller alone: another slot may want the same file.
-                _ = FillAsync(entry, blob, source);
+                SlotThread.StartShared(() => FillAsync(entry, blob, source));
             try
             {
                 await entry.Filled.Task.WaitAsync(cancellationToken);

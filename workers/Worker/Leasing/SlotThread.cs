@@ -24,6 +24,9 @@ internal sealed class SlotThread : TaskScheduler, ISlot
     public Task<T> RunAsync<T>(Func<Task<T>> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, this).Unwrap();
 
+    /// <summary>Starts what other slots may wait for, too: on a slot's thread it would stand still for as long as that slot computes.</summary>
+    public static void StartShared(Func<Task> work) => _ = Current is SlotThread ? Task.Run(work) : work();
+
     /// <summary>Lets the thread end when its work is done.</summary>
     public void Dispose() => _tasks.CompleteAdding();
 

@@ -87,12 +87,15 @@ internal sealed class ReconstructUnits(IGroupTuner tuner, ObqFallback fallback)
                 continue;
             var tuned = tuner.Tune(
                 request with { RateFactor = factor }, from?.Content,
-                content => context.WriteStateAsync(new UnitState(++number, TryState.Of(attempt, content)), token).GetAwaiter().GetResult(), context.Report, token);
+                content => Write(new UnitState(++number, TryState.Of(attempt, content)), context, token), context.Report, token);
             from = null;
             if (tuned.Explosion is null || !tuned.IsTunable || attempt == Tries - 1)
                 return (tuned, parameters.Rate * factor, rescues);
         }
     }
+
+    /// <summary>On the pool, whatever the scheduler of the caller: the tuning waits for it on the slot's only thread, where what it awaits would never go on.</summary>
+    private static void Write(UnitState state, IUnitContext context, CancellationToken token) => Task.Run(() => context.WriteStateAsync(state, token), token).GetAwaiter().GetResult();
 
     private async Task<TunedGroup> FallBackAsync(
         TuningRequest request, TunedGroup exploded, List<Rescue> rescues, Dictionary<string, Layer> layers, UnitInputs inputs, KernelWidth width)

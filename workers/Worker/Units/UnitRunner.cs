@@ -15,9 +15,8 @@ public sealed class UnitRunner(ModelRuntime runtime, KernelWidth width, TimeProv
 
     public async Task<UnitMetrics> RunAsync(WorkUnit unit, IUnitContext context, CancellationToken cancellationToken)
     {
-        // Slots share one caller; the work must not run on its turn.
         var started = time.GetTimestamp();
-        var metrics = await Task.Run(() => DispatchAsync(unit, context, cancellationToken), cancellationToken);
+        var metrics = await DispatchAsync(unit, context, cancellationToken);
         return metrics with { Seconds = time.GetElapsedTime(started).TotalSeconds };
     }
 
