@@ -38,7 +38,7 @@ internal static class ReconstructionFold
     {
         if (pipeline.Initial is not { } initial)
             return [];
-        var units = Enumerable.Range(0, pipeline.Groups.Count).Select(g => pipeline.StepSizesOf(g)!.Value).Prepend(initial).Select(fold.Find).ToArray();
+        var units = Enumerable.Range(0, pipeline.Groups.Count).Select(pipeline.StepSizesOf).OfType<UnitPlace>().Prepend(initial).Select(fold.Find).ToArray();
         return Array.TrueForAll(units, u => u is not null) ? [.. units.Select(u => u!.Value.Output(Roles.StepSizes))] : [];
     }
 

@@ -15,7 +15,7 @@ internal sealed record GroupObstacles(IReadOnlyDictionary<string, string> Blocks
     private const long MostTried = 200_000;
 
     /// <summary>The same for boundaries.</summary>
-    private const long MostLookedAt = 20_000_000;
+    public const long MostLookedAt = 20_000_000;
 
     /// <param name="model">Prepared; not changed.</param>
     public static GroupObstacles Of(OnnxModel model, ModelPartition partition)

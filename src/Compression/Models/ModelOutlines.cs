@@ -1,3 +1,4 @@
+using Orchestrator.Compression.Reconstruction.Activations;
 using Orchestrator.Jobs.Outlines;
 using Orchestrator.Jobs.Recipes;
 using Orchestrator.Onnx;
@@ -25,6 +26,10 @@ public static class ModelOutlines
         var prepared = ModelPreparation.Prepare(model, batchNorm);
         var partition = ModelPartition.Of(prepared);
         var obstacles = GroupObstacles.Of(prepared, partition);
+        // Where there are too many to look at, some have a unit that finds nothing to tune.
+        var inFloat = (long)prepared.Graph.Nodes.Count * partition.Layers.Count > GroupObstacles.MostLookedAt
+            ? new HashSet<string>()
+            : ActivationPlaces.LayersInFloat(prepared, partition);
         return new ModelOutline
         {
             Digest = digest,
@@ -32,7 +37,11 @@ public static class ModelOutlines
             Opset = opset,
             Inputs = inputs,
             Outputs = outputs,
-            Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name) with { Obstacle = obstacles.Layers.GetValueOrDefault(layer.Name) })],
+            Layers = [.. partition.Layers.Select(layer => Outline(layer, partition.BlockOf(layer).Name) with
+            {
+                Obstacle = obstacles.Layers.GetValueOrDefault(layer.Name),
+                LeavesFloat = inFloat.Contains(layer.Name),
+            })],
             Blocks = [.. partition.Blocks.Select(block => new BlockOutline(block.Name, [.. block.Layers.Select(layer => layer.Name)], obstacles.Blocks.GetValueOrDefault(block.Name)))],
             Unsupported = [.. partition.Unsupported.Select(left => new UnsupportedNode(left.Node.Name, left.Node.OpType, left.Reason))],
             Norms = ChannelSites.Norms(prepared, partition.Shapes),

@@ -66,6 +66,9 @@ public sealed record LayerOutline
     /// <summary>Why it cannot be reconstructed; null where it can.</summary>
     public string? Obstacle { get; init; }
 
+    /// <summary>Whether nothing that it computes by itself is quantized where activations are: it leaves the network, or only goes into an addition.</summary>
+    public bool LeavesFloat { get; init; }
+
     /// <summary>The share of exact zeros among its weights; of a large layer, among a part of them.</summary>
     public double Zeros { get; init; }
 }

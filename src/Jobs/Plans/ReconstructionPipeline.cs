@@ -18,6 +18,8 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     private readonly JobPlan _plan;
     private readonly ReconstructionPlan _reconstruction;
     private readonly GroupPlan[] _groups;
+    private readonly int[] _all;
+    private readonly int[] _stepped;
     private readonly Stage[] _stages;
     private readonly Dictionary<int, int> _given = [];
     private readonly int[] _before;
@@ -37,6 +39,8 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         _groups = [.. _reconstruction.Groups
             .Select(g => g with { Layers = [.. g.Layers.Where(l => plan.Layers[l].Steps.Count == 0 || _given.ContainsKey(l))] })
             .Where(g => g.Layers.Count > 0)];
+        _all = [.. Enumerable.Range(0, _groups.Length)];
+        _stepped = [.. _all.Where(g => _groups[g].LeavesFloat != true)];
         _before = [.. _given.Keys.Where(l => plan.Layers[l].Reconstruct is null)];
         _stages = [.. MakeStages()];
         Stages = [.. _stages.Select(s => s.Count)];
@@ -60,7 +64,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     public bool IsChained => _reconstruction.Inputs == ReconstructionInputs.Quantized;
 
     /// <summary>Blobs with grids of activations that come out of it: the initial ones, and each group's.</summary>
-    public int StepSizes => _reconstruction.Activations is null ? 0 : 1 + _groups.Length;
+    public int StepSizes => _reconstruction.Activations is null ? 0 : 1 + GroupsOf(_reconstruction.Phases[^1]).Length;
 
     public PlannedUnit this[UnitPlace place]
     {
@@ -70,7 +74,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
             if (stage.Part == Part.StepSizes)
                 return InitialStepSizes(stage);
             if (stage.Part == Part.Reconstruct)
-                return Reconstruct(stage, stage.Group + place.Index);
+                return Reconstruct(stage, GroupAt(stage, place.Index));
             var shards = _plan.Settings.CalibrationShards.Count;
             return Capture(stage, stage.Group + place.Index / shards, place.Index % shards);
         }
@@ -83,13 +87,14 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     public UnitPlace? Initial => Array.FindIndex(_stages, s => s.Part == Part.StepSizes) is >= 0 and var stage ? new UnitPlace(stage, 0) : null;
 
     /// <summary>The unit that tunes a group's activations; null where they are float.</summary>
-    public UnitPlace? StepSizesOf(int group) => _reconstruction.Activations is null ? null : PlaceOf(group, Part.Reconstruct, _reconstruction.Phases[^1]);
+    public UnitPlace? StepSizesOf(int group) =>
+        _reconstruction.Activations is null || !GroupsOf(_reconstruction.Phases[^1]).Contains(group) ? null : PlaceOf(group, Part.Reconstruct, _reconstruction.Phases[^1]);
 
     /// <summary>The group of a layer among <see cref="Groups"/>; null where none holds it.</summary>
     public int? GroupOf(int layer) => Array.FindIndex(_groups, g => g.Layers.Contains(layer)) is >= 0 and var group ? group : null;
 
     public double CostOf(UnitPlace place) => _stages[place.Stage] is { Part: Part.Reconstruct } stage
-        ? ReconstructCost(stage.Phase, stage.Group + place.Index)
+        ? ReconstructCost(stage.Phase, GroupAt(stage, place.Index))
         : this[place].Cost;
 
     private IEnumerable<Stage> MakeStages()
@@ -103,11 +108,11 @@ public sealed class ReconstructionPipeline : IUnitPipeline
                 yield return new Stage(Part.StepSizes, phase, 0, 1);
             if (_reconstruction.Inputs == ReconstructionInputs.Unquantized)
             {
-                yield return new Stage(Part.Reconstruct, phase, 0, _groups.Length);
+                yield return new Stage(Part.Reconstruct, phase, 0, GroupsOf(phase).Length);
                 continue;
             }
 
-            for (var group = 0; group < _groups.Length; group++)
+            foreach (var group in GroupsOf(phase))
             {
                 yield return new Stage(Part.Capture, phase, group, shards);
                 yield return new Stage(Part.Reconstruct, phase, group, 1);
@@ -140,7 +145,7 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         var prefix = isFloat ? [] : Prefix(group);
         UnitPlace[] tuned = isFloat || stage.Phase == ReconstructionPhase.Weights
             ? []
-            : [Initial!.Value, .. Enumerable.Range(0, group).Select(g => PlaceOf(g, Part.Reconstruct, stage.Phase))];
+            : [Initial!.Value, .. GroupsOf(stage.Phase).Where(g => g < group).Select(g => PlaceOf(g, Part.Reconstruct, stage.Phase))];
         var parameters = _reconstruction.Parameters;
         var (hasGradients, isTuned) = (parameters.Loss != ReconstructionLoss.Mse, !isFloat && stage.Phase == ReconstructionPhase.Activations);
         var spec = new CaptureSpec(
@@ -220,10 +225,18 @@ public sealed class ReconstructionPipeline : IUnitPipeline
 
     private bool IsGiven(int layer) => _given.ContainsKey(layer);
 
+    /// <summary>The groups that have something to tune in a phase.</summary>
+    private int[] GroupsOf(ReconstructionPhase phase) => phase == ReconstructionPhase.Activations ? _stepped : _all;
+
+    /// <summary>The group that a unit of a stage tunes.</summary>
+    private int GroupAt(Stage stage, int index) => IsChained ? stage.Group : GroupsOf(stage.Phase)[index];
+
     private UnitPlace PlaceOf(int group, Part part, ReconstructionPhase phase)
     {
+        if (part == Part.Reconstruct && !IsChained)
+            return new UnitPlace(Array.FindIndex(_stages, s => s.Part == part && s.Phase == phase), Array.IndexOf(GroupsOf(phase), group));
         var stage = Array.FindLastIndex(_stages, s => s.Part == part && s.Phase == phase && s.Group <= group);
-        return new UnitPlace(stage, (group - _stages[stage].Group) * (part == Part.Capture ? _plan.Settings.CalibrationShards.Count : 1));
+        return new UnitPlace(stage, part == Part.Capture ? (group - _stages[stage].Group) * _plan.Settings.CalibrationShards.Count : 0);
     }
 
     private static string PhaseName(ReconstructionPhase phase) => phase.ToString().ToLowerInvariant();

@@ -32,7 +32,11 @@ public sealed record ReconstructionPlan
 /// <summary>Layers that are reconstructed together.</summary>
 /// <param name="Layers">Indices, in plan order.</param>
 /// <param name="Reason">Why it is smaller than the recipe asks for; null where it is not.</param>
-public sealed record GroupPlan(string Name, Granularity Granularity, IReadOnlyList<int> Layers, string? Reason = null);
+public sealed record GroupPlan(string Name, Granularity Granularity, IReadOnlyList<int> Layers, string? Reason = null)
+{
+    /// <summary>Whether nothing that it computes is quantized, so that it has no step sizes to be tuned by themselves; null means no.</summary>
+    public bool? LeavesFloat { get; init; }
+}
 
 /// <summary>A layer that is reconstructed.</summary>
 /// <param name="Bits">Of its codes.</param>

@@ -19,10 +19,11 @@ internal static class ReconstructionPlanner
         Check(recipe, step, samples, fixedBatch);
         var activations = step.ActivationBits == ReconstructStep.FloatBits ? null : Activations(recipe, step, layers);
         var isJoint = step.Activations == ActivationTuning.Joint;
+        var groups = Groups(step.Granularity, outline, layers);
         return new ReconstructionPlan
         {
             Method = step.Method,
-            Groups = Groups(step.Granularity, outline, layers),
+            Groups = activations is null || isJoint ? groups : [.. groups.Select(g => g with { LeavesFloat = LeavesFloat(g, outline, layers) })],
             Inputs = step.Inputs,
             Phases = activations is null ? [ReconstructionPhase.Weights] : isJoint ? [ReconstructionPhase.Joint] : [ReconstructionPhase.Weights, ReconstructionPhase.Activations],
             Activations = activations,
@@ -121,6 +122,10 @@ internal static class ReconstructionPlanner
         List<int> LayersOf(IEnumerable<BlockOutline> blocks) =>
             [.. blocks.SelectMany(b => b.Layers).Select(name => byName[name]).Where(l => l.Reconstruct is not null).Select(l => l.Index).Order()];
     }
+
+    /// <summary>Several layers have something quantized between them.</summary>
+    private static bool? LeavesFloat(GroupPlan group, ModelOutline outline, IReadOnlyList<LayerPlan> layers) =>
+        group.Layers is [var only] && outline.Layers.Any(l => l.LeavesFloat && l.Name == layers[only].Name) ? true : null;
 
     private static bool GoTogether(Granularity granularity, BlockOutline earlier, BlockOutline block, Dictionary<string, LayerPlan> byName) => granularity switch
     {

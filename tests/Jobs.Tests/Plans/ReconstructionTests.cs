@@ -20,6 +20,8 @@ public sealed class ReconstructionTests
         SampleJobs.Layer("/c/conv1", block: "c"),
         SampleJobs.Layer("/fc", rows: 10, columns: 64, kernel: 1, block: "fc") with { Positions = 1 });
 
+    private static readonly IEqualityComparer<PlannedUnit> s_byId = EqualityComparer<PlannedUnit>.Create((a, b) => a?.Id == b?.Id, unit => unit.Id.GetHashCode(StringComparison.Ordinal));
+
     [Fact]
     public void A_plan_without_a_reconstruction_is_what_it_always_was()
     {
@@ -165,6 +167,33 @@ public sealed class ReconstructionTests
         Assert.Equal(["model", "data", .. Enumerable.Repeat("activations", shards), "weights/1", "weights/2", "step-sizes"], tuning.Inputs.Select(i => i.Role));
         Assert.Equal(steps[0], tuning.Inputs[^1].Source);
         Assert.Equal(5, pipeline.StepSizes);
+    }
+
+    [Theory]
+    [InlineData(ReconstructionInputs.Quantized)]
+    [InlineData(ReconstructionInputs.Unquantized)]
+    public void A_group_without_quantized_activations_has_no_unit_that_tunes_them_and_the_others_are_what_they_were(ReconstructionInputs inputs)
+    {
+        var step = s_brecq with { ActivationBits = 4, Inputs = inputs };
+        var outline = s_outline with { Layers = [.. s_outline.Layers.Select(l => l with { LeavesFloat = l.Name == "/fc" })] };
+        var (plan, before) = (Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(step), outline)), Plan(step));
+        var pipeline = Pipeline(plan);
+
+        Assert.Equal((null, Pipeline(before).StepSizesOf(2)), (pipeline.StepSizesOf(3), pipeline.StepSizesOf(2)));
+        Assert.Equal(4, pipeline.StepSizes);
+        var last = Pipeline(before)[Pipeline(before).StepSizesOf(3)!.Value].Id;
+        var gone = PlanUnits.All(Pipeline(before)).Where(u => u.Id == last || u.Id.StartsWith("reconstruct/activations/3/", StringComparison.Ordinal)).ToArray();
+        Assert.Equal(inputs == ReconstructionInputs.Quantized ? 1 + plan.Settings.CalibrationShards.Count : 1, gone.Length);
+        Assert.Equal(PlanUnits.All(Pipeline(before)).Except(gone, s_byId).Select(Shown), PlanUnits.All(pipeline).Select(Shown));
+        var assemble = PlanUnits.Pipelines(plan).OfType<ResultPipeline>().Single()[new UnitPlace(0, 0)];
+        Assert.Equal(4, assemble.Inputs.Count(i => i.Role == Roles.StepSizes));
+        // Where nothing but weights, or both at once, are tuned, the plan is the same.
+        Assert.All(
+            (ReconstructStep[])[s_brecq, step with { Activations = ActivationTuning.Joint }],
+            s => Assert.Equal(Plan(s).ComputeJobId(), Planner.Plan(SampleJobs.Request(SampleJobs.Recipe(s), outline)).ComputeJobId()));
+
+        // Everything that their keys are made of but for digests.
+        static string Shown(PlannedUnit unit) => $"{unit.Id} {CanonicalJson.Digest(unit.Spec)} {string.Join(' ', unit.Inputs)}";
     }
 
     [Fact]

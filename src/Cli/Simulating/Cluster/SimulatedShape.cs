@@ -174,6 +174,7 @@ internal sealed record SimulatedJob(Recipe Recipe, ModelOutline Outline, JobPlan
             Macs = (long)rows * columns * 49,
             Positions = 49,
             Block = $"block{index / 2}",
+            LeavesFloat = index % 2 == 1,
         };
     }
 

@@ -42,17 +42,18 @@ public static class ActivationPlaces
     /// <inheritdoc cref="Of"/>
     public static IReadOnlyList<ActivationPlace> Within(OnnxModel model, ModelPartition partition, GroupBoundary boundary, ActivationSpec spec)
     {
-        var inside = new HashSet<string>(StringComparer.Ordinal);
-        var pending = new Stack<string>([boundary.Output]);
-        while (pending.TryPop(out var value))
-        {
-            if (boundary.Inputs.Contains(value) || !inside.Add(value) || model.Graph.Producer(value) is not { } node)
-                continue;
-            foreach (var input in node.Inputs)
-                pending.Push(input);
-        }
-
+        var inside = Inside(model.Graph, boundary);
         return [.. Of(model, partition, spec).Where(place => inside.Contains(place.Value))];
+    }
+
+    /// <summary>Names of the layers that compute nothing by themselves that is quantized: such a group has no step sizes.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static IReadOnlySet<string> LayersInFloat(OnnxModel model, ModelPartition partition)
+    {
+        var values = ValuesOf(model.Graph, partition).ToHashSet(StringComparer.Ordinal);
+        return partition.Layers.Select(layer => layer.Name)
+            .Where(name => !Inside(model.Graph, GroupBoundary.Of(model, partition, [name])).Overlaps(values))
+            .ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>Names of the layers that compute on a quantized value, moved or averaged on the way or not, by the value; in graph order.</summary>
@@ -64,6 +65,22 @@ public static class ActivationPlaces
         return partition.Layers
             .SelectMany(layer => layer.Nodes.SelectMany(node => SourcesOf(model.Graph, layer.InputOf(node), quantized)).Where(quantized.Contains).Distinct(), (layer, value) => (layer.Name, Value: value))
             .ToLookup(pair => pair.Value, pair => pair.Name);
+    }
+
+    /// <summary>What a group computes, and what it computes it from but for what enters.</summary>
+    private static HashSet<string> Inside(Graph graph, GroupBoundary boundary)
+    {
+        var inside = new HashSet<string>(StringComparer.Ordinal);
+        var pending = new Stack<string>([boundary.Output]);
+        while (pending.TryPop(out var value))
+        {
+            if (boundary.Inputs.Contains(value) || !inside.Add(value) || graph.Producer(value) is not { } node)
+                continue;
+            foreach (var input in node.Inputs)
+                pending.Push(input);
+        }
+
+        return inside;
     }
 
     private static List<string> ValuesOf(Graph graph, ModelPartition partition)

@@ -49,6 +49,20 @@ public sealed class ActivationPlacesTests
     }
 
     [Fact]
+    public void A_layer_that_only_goes_into_an_addition_and_the_last_one_have_nothing_of_their_own()
+    {
+        var model = ModelPreparation.Prepare(FashionSample.Model(), BatchNormMode.Fold);
+        var partition = ModelPartition.Of(model);
+        var spec = new ActivationSpec(Bits, []);
+
+        var inFloat = ActivationPlaces.LayersInFloat(model, partition);
+
+        Assert.Equal(partition.Layers.Select(l => l.Name).Where(n => n.Contains("conv2", StringComparison.Ordinal) || n.Contains("down", StringComparison.Ordinal) || n == "/fc/Gemm"), partition.Layers.Select(l => l.Name).Where(inFloat.Contains));
+        Assert.All(partition.Layers, l => Assert.Equal(inFloat.Contains(l.Name), ActivationPlaces.Within(model, partition, GroupBoundary.Of(model, partition, [l.Name]), spec).Count == 0));
+        Assert.Equal(inFloat.Order(), ModelOutlines.Of(FashionSample.Model(), "", 0, BatchNormMode.Fold).Layers.Where(l => l.LeavesFloat).Select(l => l.Name).Order());
+    }
+
+    [Fact]
     public void What_only_goes_into_an_addition_has_none_and_neither_have_input_and_output()
     {
         var b = new NetBuilder();
