@@ -1,7 +1,7 @@
 """
 Milliseconds of processor time of AdaRound training steps in PyTorch, one thread: the convolutional blocks of `step-speed` (tests/Benchmarks) by the same names,
 and forward and backward of one of them alone.
-usage: python3 tests/pytorch_steps.py [RUNS]        (Debian: python3-torch)
+usage: python3 tests/pytorch_steps.py [RUNS] [PART]        (Debian: python3-torch)
 """
 import sys
 import time
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 torch.set_num_threads(1)
 BATCH, SAMPLES, BITS, ZETA, GAMMA = 32, 64, 4, 1.1, -0.1
+ALONE = "forward and backward alone, residual 28x28 64->64"
 
 
 class Rounded:
@@ -52,8 +53,9 @@ def inverted(channels, inner, side):
     return f"inverted {side}x{side} {channels},{inner}", [a, b, c], forward, (channels, side, side)
 
 
-def forward_and_backward(runs, channels=64, side=28):
-    """Of a residual block alone, with gradients of its input and of both weights."""
+def forward_and_backward(runs):
+    """Of a residual block, with gradients of its input and of both weights."""
+    channels, side = 64, 28
     shape = (BATCH, channels, side, side)
     x, dy = torch.rand(*shape).requires_grad_(), torch.rand(*shape)
     weights = [(torch.randn(channels, channels, 3, 3) / (9 * channels) ** 0.5).requires_grad_() for _ in range(2)]
@@ -66,7 +68,7 @@ def forward_and_backward(runs, channels=64, side=28):
         inner = F.relu(F.conv2d(x, weights[0], bias, 1, 1))
         F.relu(F.conv2d(inner, weights[1], bias, 1, 1) + x).backward(dy)
         took.append((time.process_time() - began) * 1000)
-    report(f"forward and backward alone, residual {side}x{side} {channels}->{channels}", took)
+    report(ALONE, took)
 
 
 def report(name, took):
@@ -95,9 +97,12 @@ def measure(name, layers, forward, shape, runs):
 
 
 runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+part = sys.argv[2] if len(sys.argv) > 2 else ""
 for block in (
     residual(64, 64, 1, 28), residual(24, 24, 1, 28), residual(24, 48, 2, 28), residual(48, 48, 1, 14), residual(48, 96, 2, 14), residual(96, 96, 1, 7),
     inverted(16, 64, 28), inverted(24, 96, 14), inverted(32, 128, 7),
 ):
-    measure(*block, runs)
-forward_and_backward(runs)
+    if part in block[0]:
+        measure(*block, runs)
+if part in ALONE:
+    forward_and_backward(runs)

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Training steps of blocks beside PyTorch's (the convolutional ones: Debian's has no fast product of matrices), in turn, one thread each; the least of all rounds counts, in processor time, since other work on the machine only adds.
-# usage: tests/step-speed.sh [ROUNDS] [RUNS]        needs PyTorch (Debian: python3-torch); PYTHON names another python3
+# usage: tests/step-speed.sh [ROUNDS] [RUNS] [PART OF A NAME]        needs PyTorch (Debian: python3-torch); PYTHON names another python3
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-5}
 runs=${2:-15}
+part=${3:-}
 bench=artifacts/bin/Benchmarks/release/Orchestrator.Benchmarks.dll
 [ -f "$bench" ] || dotnet build -c Release tests/Benchmarks -v q -nologo
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for _ in $(seq "$rounds"); do
-  dotnet "$bench" step-speed "$runs" >>"$work/ours"
-  OMP_NUM_THREADS=1 "${PYTHON:-python3}" tests/pytorch_steps.py "$runs" >>"$work/theirs"
+  dotnet "$bench" step-speed "$runs" "$part" >>"$work/ours"
+  OMP_NUM_THREADS=1 "${PYTHON:-python3}" tests/pytorch_steps.py "$runs" "$part" >>"$work/theirs"
 done
 # name | ours | of the floor | PyTorch
 awk -F ' +least +' '

@@ -82,7 +82,7 @@ public sealed record StepSizesSpec(IReadOnlyList<LayerRef> Prefix, ActivationSpe
 /// <param name="Batch">Samples per run of a graph over all of them.</param>
 public sealed record ReconstructSpec(GroupSpec Group, ReconstructionPhase Phase, ReconstructionParameters Parameters, int Samples, int Batch, BatchNormMode BatchNorm, Preprocess Preprocess) : UnitSpec
 {
-    public override int MethodVersion => 3;
+    public override int MethodVersion => 4;
 
     /// <summary>How activations are quantized; null where they are float.</summary>
     public ActivationSpec? Activations { get; init; }

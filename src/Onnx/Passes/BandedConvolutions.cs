@@ -17,6 +17,11 @@ public sealed class BandedConvolutions : IPass
     /// <summary>Elements of an image up to which one product over all of them takes less time than products over its rows.</summary>
     private const long MostElements = 64;
 
+    /// <summary>Rows of an output up to which they stay together; more of them are taken apart, since copies of the parts cost less than a band that is mostly zeros.</summary>
+    private const long MostRowsTogether = 16;
+
+    private const long MostRowsOfPart = 8;
+
     public string Name => "banded-convolutions";
 
     public PassEffect Effect => PassEffect.Nodes | PassEffect.Constants;
@@ -95,33 +100,56 @@ public sealed class BandedConvolutions : IPass
         {
             var (x, outputs) = (_shapes.Find(node.Inputs[0])!, _shapes.Find(node.Inputs[1])![0]);
             var band = new ConvolutionBand(geometry, x[2], x[3]);
-            var (isWhole, value) = (x[2] * x[3] <= MostElements, _values.Of(node.Inputs[0]));
-            var kernel = _builder.MatMul(_builder.Reshape(node.Inputs[1], outputs, -1), _builder.Constant(isWhole ? band.Whole() : band.Rows()));
-            var result = isWhole
-                ? _builder.MatMul(_builder.Reshape(kernel, x[1], -1, x[2] * x[3]), _builder.Reshape(value, x[1], x[2] * x[3], x[0]))
-                : OfRows(value, kernel, node.Input(2), geometry, band, outputs, x);
-            result = _builder.Reshape(result, outputs, band.Height, band.Width, x[0]);
-            Replace(node, isWhole && node.Input(2) is { } bias ? _builder.Binary("Add", result, _values.PerChannel(bias, outputs)) : result);
+            var value = _values.Of(node.Inputs[0]);
+            if (x[2] * x[3] <= MostElements)
+            {
+                var kernel = _builder.MatMul(_builder.Reshape(node.Inputs[1], outputs, -1), _builder.Constant(band.Whole()));
+                var product = _builder.MatMul(_builder.Reshape(kernel, x[1], -1, x[2] * x[3]), _builder.Reshape(value, x[1], x[2] * x[3], x[0]));
+                var result = _builder.Reshape(product, outputs, band.Height, band.Width, x[0]);
+                Replace(node, node.Input(2) is { } bias ? _builder.Binary("Add", result, _values.PerChannel(bias, outputs)) : result);
+                return;
+            }
+            var parts = band.Height <= MostRowsTogether ? 1 : (band.Height + MostRowsOfPart - 1) / MostRowsOfPart;
+            (long First, long End)[] rows = [.. Enumerable.Range(0, (int)parts).Select(i => (i * band.Height / parts, (i + 1) * band.Height / parts))];
+            var seen = Overlapping(value, x[2], [.. rows.Select(band.Seen)]);
+            string[] results = [.. rows.Select((r, i) => OfRows(node, seen[i], geometry, band, r))];
+            Replace(node, parts == 1 ? results[0] : _builder.Concat(1, results));
+        }
+
+        /// <summary>
+        /// Some ranges of rows, put together from pieces that do not overlap: their gradients are added where ranges do, and come back in one copy.
+        /// </summary>
+        private string[] Overlapping(string value, long height, (long First, long End)[] ranges)
+        {
+            if (ranges.All(r => r == (0, height)))
+                return [.. ranges.Select(_ => value)];
+            long[] ends = [.. ranges.SelectMany(r => new[] { r.First, r.End }).Append(height).Where(e => e > 0).Distinct().Order()];
+            long[] sizes = [.. ends.Select((end, i) => end - (i == 0 ? 0 : ends[i - 1]))];
+            var pieces = _builder.AddMany("Split", [value, _builder.Vector(sizes)], sizes.Length, NodeAttribute.Int("axis", 1));
+            return [.. ranges.Select(r => pieces.Where((_, i) => ends[i] > r.First && ends[i] <= r.End).ToList()).Select(own => own.Count == 1 ? own[0] : _builder.Concat(1, own))];
         }
 
         /// <summary>
         /// Rows as channels: what is left is a convolution along the width, with the samples beside it. Without a stride it is one of a single axis, whose neighbours
         /// are a whole minibatch apart.
         /// </summary>
-        private string OfRows(string value, string kernel, string? bias, ConvolutionGeometry g, ConvolutionBand band, long outputs, IReadOnlyList<long> x)
+        private string OfRows(Node node, string seen, ConvolutionGeometry g, ConvolutionBand band, (long First, long End) rows)
         {
+            var (x, outputs, count) = (_shapes.Find(node.Inputs[0])!, _shapes.Find(node.Inputs[1])![0], rows.End - rows.First);
+            var (first, end) = band.Seen(rows);
+            var kernel = _builder.MatMul(_builder.Reshape(node.Inputs[1], outputs, -1), _builder.Constant(band.Rows(rows)));
             var isFlat = g.Strides[1] == 1;
             var apart = isFlat ? x[0] : 1;
             long[] Axes(long width, long samples) => isFlat ? [width * samples] : [width, samples];
             long[] With(long along, long other) => isFlat ? [along] : [along, other];
             string[] inputs =
             [
-                _builder.Reshape(value, [1, x[1] * x[2], .. Axes(x[3], x[0])]),
-                _builder.Reshape(kernel, [outputs * band.Height, x[2], .. With(g.Kernel[1], 1)]),
+                _builder.Reshape(seen, [1, x[1] * (end - first), .. Axes(x[3], x[0])]),
+                _builder.Reshape(kernel, [outputs * count, end - first, .. With(g.Kernel[1], 1)]),
             ];
-            if (bias is not null)
-                inputs = [.. inputs, _builder.Reshape(_builder.Add("Expand", [_builder.Reshape(bias, outputs, 1), _builder.Vector(outputs, band.Height)]), outputs * band.Height)];
-            return _builder.Add(
+            if (node.Input(2) is { } bias)
+                inputs = [.. inputs, _builder.Reshape(_builder.Add("Expand", [_builder.Reshape(bias, outputs, 1), _builder.Vector(outputs, count)]), outputs * count)];
+            var made = _builder.Add(
                 "Conv",
                 inputs,
                 NodeAttribute.Ints("kernel_shape", With(g.Kernel[1], 1)),
@@ -129,6 +157,7 @@ public sealed class BandedConvolutions : IPass
                 NodeAttribute.Ints("dilations", With(g.Dilations[1] * apart, 1)),
                 NodeAttribute.Ints("pads", [.. With(g.PadsBefore[1] * apart, 0), .. With(g.PadsAfter[1] * apart, 0)]),
                 NodeAttribute.Int("group", x[1]));
+            return _builder.Reshape(made, outputs, count, band.Width, x[0]);
         }
 
         private void Replace(Node node, string turned)

@@ -25,15 +25,24 @@ internal sealed class ConvolutionBand(ConvolutionGeometry geometry, long height,
         return Tensor.FromFloats("band", [Taps, Height * Width * height * width], places);
     }
 
-    /// <summary>[taps, output height · input height · kernel width]: for each column of the kernel a matrix from the rows of the input to those of the output.</summary>
-    public Tensor Rows()
+    /// <summary>The rows of the input that some rows of the output see; one, if they see padding alone.</summary>
+    public (long First, long End) Seen((long First, long End) rows)
     {
-        var columns = geometry.Kernel[1];
-        var places = new float[Taps * Height * height * columns];
-        foreach (var (y, row, dy) in Pairs(0, Height, height))
+        var seen = Pairs(0, Height, height).Where(p => p.Output >= rows.First && p.Output < rows.End).Select(p => p.Input).ToList();
+        return seen.Count == 0 ? (0, 1) : (seen.Min(), seen.Max() + 1);
+    }
+
+    /// <summary>
+    /// [taps, output rows · input rows · kernel width]: for each column of the kernel a matrix from the rows of the input that are seen to some of the output.
+    /// </summary>
+    public Tensor Rows((long First, long End) rows)
+    {
+        var (seen, columns, count) = (Seen(rows), geometry.Kernel[1], rows.End - rows.First);
+        var places = new float[Taps * count * (seen.End - seen.First) * columns];
+        foreach (var (y, row, dy) in Pairs(0, Height, height).Where(p => p.Output >= rows.First && p.Output < rows.End))
             for (var dx = 0L; dx < columns; dx++)
-                places[(((((dy * columns) + dx) * Height + y) * height + row) * columns) + dx] = 1;
-        return Tensor.FromFloats("band", [Taps, Height * height * columns], places);
+                places[(((((dy * columns) + dx) * count + y - rows.First) * (seen.End - seen.First) + row - seen.First) * columns) + dx] = 1;
+        return Tensor.FromFloats("band", [Taps, count * (seen.End - seen.First) * columns], places);
     }
 
     /// <summary>Which element of the input an element of the output sees, and through which position of the kernel.</summary>

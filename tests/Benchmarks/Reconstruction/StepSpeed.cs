@@ -11,7 +11,7 @@ using Orchestrator.OnnxRuntime;
 namespace Orchestrator.Benchmarks.Reconstruction;
 
 /// <summary>
-/// <c>step-speed [RUNS]</c>: milliseconds of whole training steps (minibatch read, soft weights, forward, gradients, penalty, Adam) of blocks, 32 samples each, beside
+/// <c>step-speed [RUNS] [PART]</c>, of the blocks whose name has the part: milliseconds of whole training steps (minibatch read, soft weights, forward, gradients, penalty, Adam) of blocks, 32 samples each, beside
 /// what their operations would take at the speed of one large product in the same run; and forward and backward of one block alone. Processor time of the one thread, least and median: other work on
 /// the machine distorts it less than the clock's. <c>step-speed profile NAME PREFIX</c> writes the time of every node of one block's step as the runtime's JSON.
 /// </summary>
@@ -39,7 +39,8 @@ internal static class StepSpeed
             return;
         }
 
-        var runs = args is [var given] ? int.Parse(given, CultureInfo.InvariantCulture) : 20;
+        var runs = args is [var given, ..] ? int.Parse(given, CultureInfo.InvariantCulture) : 20;
+        var part = args is [_, var wanted, ..] ? wanted : "";
         var product = Milliseconds(runtime, Product(), runs);
         var peak = 2.0 * ProductSize * ProductSize * ProductSize / product[0] / 1e6;
         Say($"a product of {ProductSize}^3: {peak:0} GFLOP/s");
@@ -48,9 +49,10 @@ internal static class StepSpeed
             var floor = operations * Batch / peak / 1e6;
             Say($"{name,-28} least {took[0],6:0.0} ms, median {took[runs / 2],6:0.0} ms, {1000 / took[0],6:0.0} steps a second, {took[0] / floor:0.00} of the floor of {floor:0.0} ms");
         }
-        foreach (var block in s_blocks)
+        foreach (var block in s_blocks.Where(b => b.Name.Contains(part, StringComparison.Ordinal)))
             Report(block.Name, Steps(runtime, block, runs), block.Operations);
-        Report(ForwardBackward.Name, Milliseconds(runtime, ForwardBackward.Graph(Batch), runs), ForwardBackward.Operations);
+        if (ForwardBackward.Name.Contains(part, StringComparison.Ordinal))
+            Report(ForwardBackward.Name, Milliseconds(runtime, ForwardBackward.Graph(Batch), runs), ForwardBackward.Operations);
     }
 
     private static List<double> Steps(ModelRuntime runtime, TimedBlock block, int runs)

@@ -10,7 +10,7 @@ public sealed class BandedConvolutionsTests
     /// <summary>Computed in double with matrices of zeros and ones: only the order of sums differs.</summary>
     private const double Tolerance = 1e-12;
 
-    /// <summary>Sizes of an image, up to 64 elements as a whole and above by rows; kernel, stride and dilation of both axes; pads; outputs a channel.</summary>
+    /// <summary>Sizes of an image, up to 64 elements as a whole and above by rows, many rows in parts; kernel, stride and dilation of both axes; pads; outputs a channel.</summary>
     public static TheoryData<long[], long[], long[], long[], long[], long> Geometries => new()
     {
         { [7, 7], [3, 3], [1, 1], [1, 1], [1, 1, 1, 1], 1 },
@@ -24,6 +24,13 @@ public sealed class BandedConvolutionsTests
         { [13, 8], [3, 3], [3, 1], [1, 2], [0, 1, 0, 2], 1 },
         { [10, 9], [1, 3], [1, 2], [1, 1], [0, 3, 0, 3], 1 },
         { [9, 9], [3, 1], [1, 1], [1, 1], [0, 0, 0, 0], 1 },
+        // Above 16 rows in parts.
+        { [19, 5], [3, 3], [1, 1], [1, 1], [1, 1, 1, 1], 1 },
+        { [35, 4], [3, 3], [2, 2], [1, 1], [1, 1, 1, 1], 1 },
+        { [21, 4], [2, 3], [1, 1], [3, 1], [1, 0, 0, 1], 2 },
+        { [12, 6], [1, 1], [1, 2], [1, 1], [17, 0, 9, 0], 1 },
+        { [17, 5], [5, 1], [1, 1], [1, 2], [2, 1, 2, 0], 1 },
+        { [52, 3], [1, 3], [3, 1], [1, 1], [0, 1, 0, 1], 1 },
     };
 
     [Theory]
