@@ -47,10 +47,11 @@ def residual(inputs, outputs, stride, side):
     return f"residual {side}x{side} {inputs}->{outputs}", [l for l in (a, b, c) if l], forward, (inputs, side, side)
 
 
-def inverted(channels, inner, side):
-    a, b, c = Rounded(inner, channels, 1, 1), Rounded(inner, 1, 3, 3, groups=inner), Rounded(channels, inner, 1, 1)
-    forward = lambda x: c.convolve(F.relu6(b.convolve(F.relu6(a.convolve(x))))) + x
-    return f"inverted {side}x{side} {channels},{inner}", [a, b, c], forward, (channels, side, side)
+def inverted(channels, inner, side, stride=1):
+    a, b, c = Rounded(inner, channels, 1, 1), Rounded(inner, 1, 3, 3, stride=stride, groups=inner), Rounded(channels, inner, 1, 1)
+    narrow = lambda x: c.convolve(F.relu6(b.convolve(F.relu6(a.convolve(x)))))
+    forward = (lambda x: narrow(x) + x) if stride == 1 else narrow
+    return f"inverted {side}x{side} {channels},{inner}" + ("" if stride == 1 else f" stride {stride}"), [a, b, c], forward, (channels, side, side)
 
 
 def forward_and_backward(runs):
@@ -100,7 +101,7 @@ runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 part = sys.argv[2] if len(sys.argv) > 2 else ""
 for block in (
     residual(64, 64, 1, 28), residual(24, 24, 1, 28), residual(24, 48, 2, 28), residual(48, 48, 1, 14), residual(48, 96, 2, 14), residual(96, 96, 1, 7),
-    inverted(16, 64, 28), inverted(24, 96, 14), inverted(32, 128, 7),
+    inverted(16, 64, 28), inverted(24, 96, 14), inverted(32, 128, 7), inverted(16, 64, 28, 2),
 ):
     if part in block[0]:
         measure(*block, runs)

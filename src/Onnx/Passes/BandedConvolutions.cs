@@ -5,14 +5,14 @@ namespace Orchestrator.Onnx.Passes;
 
 /// <summary>
 /// Writes depthwise convolutions as products with banded matrices, and the pointwise ones around them as one product over all samples. A runtime that has no
-/// loops of its own for a depthwise convolution whose weights are computed spends its time on copying windows; a product with mostly zeros is faster as
-/// long as rows are short. Between them values lie as [channels, height, width, samples].
+/// loops of its own for a depthwise convolution whose weights are computed spends its time on copying windows; products of which a part is zeros are faster.
+/// Between them values lie as [channels, height, width, samples].
 /// </summary>
 /// <remarks>For graphs of fixed shapes whose weights may be computed, as training steps are. Results differ from the convolution's by rounding.</remarks>
 public sealed class BandedConvolutions : IPass
 {
-    /// <summary>Rows of an input up to which products over its rows take less time than windows.</summary>
-    private const long MostRows = 64;
+    /// <summary>Rows of an input up to which bands were measured to take less time than windows.</summary>
+    private const long MostRows = 96;
 
     /// <summary>Elements of an image up to which one product over all of them takes less time than products over its rows.</summary>
     private const long MostElements = 64;

@@ -26,7 +26,7 @@ internal static class StepSpeed
     [
         TimedBlock.Residual(64, 64, 1, 28), TimedBlock.Residual(24, 24, 1, 28), TimedBlock.Residual(24, 48, 2, 28), TimedBlock.Residual(48, 48, 1, 14),
         TimedBlock.Residual(48, 96, 2, 14), TimedBlock.Residual(96, 96, 1, 7), TimedBlock.Inverted(16, 64, 28), TimedBlock.Inverted(24, 96, 14),
-        TimedBlock.Inverted(32, 128, 7), TimedBlock.Transformer(256, 4, 64),
+        TimedBlock.Inverted(32, 128, 7), TimedBlock.Inverted(16, 64, 28, 2), TimedBlock.Transformer(256, 4, 64),
     ];
 
     public static void Run(string[] args)

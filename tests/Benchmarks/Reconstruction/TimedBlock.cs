@@ -20,15 +20,19 @@ internal sealed record TimedBlock(string Name, OnnxModel Model, double Operation
         return new TimedBlock($"residual {side}x{side} {inputs}->{outputs}", b.Build(b.Relu(b.Add(y, skip)), outputs, side / stride, side / stride), operations);
     }
 
-    /// <summary>Of MobileNetV2: expansion, depthwise 3×3 convolution, projection.</summary>
-    public static TimedBlock Inverted(int channels, int inner, int side)
+    /// <summary>Of MobileNetV2: expansion, depthwise 3×3 convolution, projection; the addition where there is no stride.</summary>
+    public static TimedBlock Inverted(int channels, int inner, int side, int stride = 1)
     {
         var b = new Blocks();
         var x = b.Image(channels, side);
         var wide = b.Relu6(b.Convolve(x, channels, inner, 1, 1));
-        var filtered = b.Relu6(b.Convolve(wide, inner, inner, 3, 1, inner));
-        var operations = (5 * Products(side * side, channels, inner)) + (3 * Products(side * side, 9, inner));
-        return new TimedBlock($"inverted {side}x{side} {channels},{inner}", b.Build(b.Add(b.Convolve(filtered, inner, channels, 1, 1), x), channels, side, side), operations);
+        var filtered = b.Relu6(b.Convolve(wide, inner, inner, 3, stride, inner));
+        var projected = b.Convolve(filtered, inner, channels, 1, 1);
+        var after = side / stride * (side / stride);
+        var operations = (2 * Products(side * side, channels, inner)) + (3 * Products(after, channels, inner)) + (3 * Products(after, 9, inner));
+        return new TimedBlock(
+            $"inverted {side}x{side} {channels},{inner}{(stride == 1 ? "" : $" stride {stride}")}",
+            b.Build(stride == 1 ? b.Add(projected, x) : projected, channels, side / stride, side / stride), operations);
     }
 
     /// <summary>A transformer's, with normalization before attention and before two layers with GELU between.</summary>
