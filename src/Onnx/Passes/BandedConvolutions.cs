@@ -14,6 +14,9 @@ public sealed class BandedConvolutions : IPass
     /// <summary>Rows of an input up to which bands were measured to take less time than windows.</summary>
     private const long MostRows = 96;
 
+    /// <summary>Positions of a kernel: the constants that make bands of it grow with them.</summary>
+    private const long MostTaps = 64;
+
     /// <summary>Elements of an image up to which one product over all of them takes less time than products over its rows.</summary>
     private const long MostElements = 64;
 
@@ -84,8 +87,8 @@ public sealed class BandedConvolutions : IPass
         private bool IsDepthwise(Node node, ConvolutionGeometry geometry)
         {
             var (x, w) = (_shapes.Find(node.Inputs[0])!, _shapes.Find(node.Inputs[1])!);
-            return x[1] > 1 && w[1] == 1 && node.Int("group", 1) == x[1] && w[0] % x[1] == 0 && !geometry.IsPointwise && x[2] <= MostRows
-                && geometry.OutputSize(0, x[2]) > 0 && geometry.OutputSize(1, x[3]) > 0;
+            return x[1] > 1 && w[1] == 1 && node.Int("group", 1) == x[1] && w[0] % x[1] == 0 && !geometry.IsPointwise && w[2] * w[3] <= MostTaps
+                && x[2] <= MostRows && geometry.OutputSize(0, x[2]) is > 0 and <= MostRows && geometry.OutputSize(1, x[3]) > 0;
         }
 
         private void Pointwise(Node node)
@@ -101,7 +104,7 @@ public sealed class BandedConvolutions : IPass
             var (x, outputs) = (_shapes.Find(node.Inputs[0])!, _shapes.Find(node.Inputs[1])![0]);
             var band = new ConvolutionBand(geometry, x[2], x[3]);
             var value = _values.Of(node.Inputs[0]);
-            if (x[2] * x[3] <= MostElements)
+            if (Math.Max(x[2] * x[3], band.Height * band.Width) <= MostElements)
             {
                 var kernel = _builder.MatMul(_builder.Reshape(node.Inputs[1], outputs, -1), _builder.Constant(band.Whole()));
                 var product = _builder.MatMul(_builder.Reshape(kernel, x[1], -1, x[2] * x[3]), _builder.Reshape(value, x[1], x[2] * x[3], x[0]));

@@ -54,6 +54,7 @@ public sealed class BandedConvolutionsTests
     [InlineData(2, 3, 12, 4)]
     [InlineData(4, 1, 12, 4)]
     [InlineData(4, 3, 97, 4)]
+    [InlineData(4, 9, 12, 4)]
     [InlineData(4, 3, 12, 1)]
     public void Only_depthwise_ones_of_not_too_many_rows_become_bands(long group, long kernel, long side, long channels)
     {
