@@ -25,6 +25,16 @@ public sealed class TensorBlobs(IBlobStore store)
         return content;
     }
 
+    /// <summary>Whether a blob is there, sound or not.</summary>
+    public async Task<bool> ExistsAsync(BlobRef blob, CancellationToken cancellationToken)
+    {
+        await using var content = await store.OpenReadAsync(blob.Name, cancellationToken);
+        return content is not null;
+    }
+
+    /// <summary>Deletes a blob; nothing happens where there is none.</summary>
+    public Task DeleteAsync(BlobRef blob, CancellationToken cancellationToken) => store.DeleteAsync(blob.Name, cancellationToken);
+
     /// <summary>The file that a blob lies in, for a reader that maps it; verified when it is first asked for and not again.</summary>
     /// <returns>Null where the store keeps no files.</returns>
     /// <exception cref="DamagedBlobException">Missing, or not what its digest says.</exception>

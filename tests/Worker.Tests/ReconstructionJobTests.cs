@@ -87,6 +87,68 @@ public sealed class ReconstructionJobTests : IDisposable
         Assert.Contains(runner.Ran, u => u.Spec is ReconstructSpec { Phase: ReconstructionPhase.Activations });
     }
 
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public async Task Activations_go_with_the_last_unit_that_reads_them_and_only_then(string name, CompressStep[] steps)
+    {
+        Assert.NotEmpty(name);
+        var (plan, store) = (JobHarness.Plan(s_four, steps), new MemoryBlobStore());
+        var most = 0;
+        var runner = new EchoRunner(async (unit, _) => most = Math.Max(most, await ActivationsAsync(store)));
+
+        await new JobHarness(store, slots: 1).RunAsync(plan, runner);
+
+        Assert.Equal(0, await ActivationsAsync(store));
+        var pipeline = PlanUnits.Pipelines(plan).OfType<ReconstructionPipeline>().Single();
+        // One group's at a time, or all of them where they are captured at once.
+        Assert.Equal(plan.Settings.CalibrationShards.Count * (pipeline.IsChained ? 1 : pipeline.Groups.Count), most);
+    }
+
+    [Theory]
+    [InlineData(ReconstructionInputs.Quantized)]
+    [InlineData(ReconstructionInputs.Unquantized)]
+    public async Task Another_job_that_shares_captures_whose_activations_are_gone_has_them_made_again_however_many_there_are(ReconstructionInputs inputs)
+    {
+        var layers = Enumerable.Range(0, PipelineMachine.MaxRepairs + 4).Select(i => SampleJobs.Layer($"/l{i}", block: $"b{i}")).ToArray();
+        JobPlan Plan(int iterations) => JobHarness.Plan(SampleJobs.Outline(layers), s_brecq with { Iterations = iterations, Inputs = inputs });
+        var (first, second) = (Plan(100), Plan(101));
+        var clean = await new JobHarness(new MemoryBlobStore()).RunAsync(second, new EchoRunner());
+        var store = new MemoryBlobStore();
+        await new JobHarness(store).RunAsync(first, new EchoRunner());
+        var runner = new EchoRunner();
+
+        var result = await new JobHarness(store).RunAsync(second, runner);
+
+        Assert.Equal((JobStatus.Succeeded, clean.Fold, clean.Model?.Sha256), (result.Status, result.Fold, result.Model?.Sha256));
+        Assert.Contains(runner.Ran, u => u.Spec is CaptureSpec);
+        Assert.Equal(0, await ActivationsAsync(store));
+        // And the first one, run again, needs none of them.
+        var again = new EchoRunner();
+        await new JobHarness(store).RunAsync(first, again);
+        Assert.Empty(again.Ran);
+    }
+
+    [Fact]
+    public async Task Activations_that_go_while_a_unit_is_about_to_read_them_are_captured_anew_and_count_as_no_damage()
+    {
+        var plan = JobHarness.Plan(s_four, s_brecq);
+        var clean = await new JobHarness(new MemoryBlobStore()).RunAsync(plan, new EchoRunner());
+        var store = new MemoryBlobStore();
+        var left = PipelineMachine.MaxRepairs + 1;
+        var runner = new EchoRunner(async (unit, token) =>
+        {
+            if (unit.Id != "reconstruct/weights/1" || Interlocked.Decrement(ref left) < 0)
+                return;
+            foreach (var input in unit.Inputs.Where(i => i.Role == Roles.Activations))
+                await store.DeleteAsync(input.Blob.Name, token);
+        });
+
+        var result = await new JobHarness(store).RunAsync(plan, runner);
+
+        Assert.Equal((JobStatus.Succeeded, clean.Fold, clean.Model?.Sha256), (result.Status, result.Fold, result.Model?.Sha256));
+        Assert.True(left < 0);
+    }
+
     /// <summary>A given blob of the chain, one of its own, and one that writing the model needs.</summary>
     [Theory]
     [InlineData("reconstruct/weights/0/capture/0", "codes/0")]
@@ -232,6 +294,14 @@ public sealed class ReconstructionJobTests : IDisposable
                 await context.WriteAsync(role, state.Content, cancellationToken);
             return EchoOutputs.Metrics(unit);
         }
+    }
+
+    private static async Task<int> ActivationsAsync(MemoryBlobStore store)
+    {
+        var found = 0;
+        await foreach (var entry in store.ListAsync("", CancellationToken.None))
+            found += BlobNames.ProducerOf(entry.Name) is not null && BlobNames.RoleOf(entry.Name) == Roles.Activations ? 1 : 0;
+        return found;
     }
 
     private static async Task<StoredJob> StoredAsync(MemoryBlobStore store, JobPlan plan)

@@ -4,9 +4,6 @@ namespace Orchestrator.Grains.Pipelines;
 
 internal sealed partial class PipelineRun
 {
-    [LoggerMessage(200, LogLevel.Warning, "{Kind} in job {Job} of tenant {Tenant}: {What}")]
-    private partial void LogIncident(string kind, string job, string tenant, string what);
-
     [LoggerMessage(201, LogLevel.Error, "Unit {Unit} of job {Job} of tenant {Tenant} is given up ({Code}): {Cause}")]
     private partial void LogQuarantined(string unit, string job, string tenant, string code, string cause);
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Orchestrator.Checkpoints;
 using Orchestrator.Checkpoints.Commits;
@@ -26,8 +25,8 @@ internal sealed partial class PipelineRun
     private readonly UnitFailures _failures;
     private readonly Dictionary<string, OpenUnit> _open = new(StringComparer.Ordinal);
     private readonly OfferBatch _offers;
-    private readonly List<JobEvent> _events = [];
-    private readonly HashSet<Rescue> _rescues = [];
+    private readonly SpentActivations _spent;
+    private readonly PipelineNews _news;
     private PipelineState _state;
     private BlobRef? _starvedOf;
 
@@ -36,11 +35,11 @@ internal sealed partial class PipelineRun
     {
         (_context, _owner, _pipeline, _report) = (context, owner, pipeline, report);
         _logger = context.Telemetry.Logs.CreateLogger<PipelineRun>();
+        (_news, _offers) = (new PipelineNews(context), new OfferBatch(context));
         _state = PipelineState.Create(pipeline.Stages, context.Retry);
         Fold = new PipelineFold(pipeline);
         _failures = new UnitFailures(context, owner, _open.ContainsKey);
-        _offers = new OfferBatch(context);
-        _finder = new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold);
+        (_finder, _spent) = (new UnitFinder(context.Checkpoints, context.Scope, context.Profile, pipeline, Fold), new SpentActivations(context.Checkpoints.Tensors, pipeline, Fold));
     }
 
     public PipelineFold Fold { get; }
@@ -51,12 +50,7 @@ internal sealed partial class PipelineRun
     public IReadOnlyList<UnitTrouble> Troubles(int most) => _failures.Troubles(_open.Values, most);
 
     /// <summary>What happened since the last call.</summary>
-    public IReadOnlyList<JobEvent> TakeEvents()
-    {
-        JobEvent[] events = [.. _events];
-        _events.Clear();
-        return events;
-    }
+    public IReadOnlyList<JobEvent> TakeEvents() => _news.Take();
 
     /// <summary>Starts, or goes on with repaired blobs; nothing happens to a pipeline that waits for none.</summary>
     public async Task BeginAsync(IReadOnlyList<BlobRef> given, CancellationToken cancellationToken)
@@ -108,7 +102,7 @@ internal sealed partial class PipelineRun
     {
         if (Fold.ProducerOf(damaged.Name) is not { } producer)
             return false;
-        Note("damaged", $"'{damaged.Name}' is damaged; {Fold[producer].Id} runs again.");
+        _news.Note("damaged", $"'{damaged.Name}' is damaged; {Fold[producer].Id} runs again.");
         await FeedAsync(new PipelineEvent.Damaged(producer), cancellationToken);
         return true;
     }
@@ -158,7 +152,7 @@ internal sealed partial class PipelineRun
         switch (effect)
         {
             case PipelineEffect.LookUp e:
-                events.Enqueue(new PipelineEvent.LookedUp(e.Unit, await LookUpAsync(e.Unit, cancellationToken)));
+                events.Enqueue(await LookUpAsync(e.Unit, cancellationToken));
                 return null;
             case PipelineEffect.Offer e:
                 var id = _pipeline.IdOf(e.Unit);
@@ -197,12 +191,28 @@ internal sealed partial class PipelineRun
         }
     }
 
-    private async Task<bool> LookUpAsync(UnitPlace place, CancellationToken cancellationToken)
+    private async Task<PipelineEvent> LookUpAsync(UnitPlace place, CancellationToken cancellationToken)
     {
         if (await _finder.FindAsync(place, cancellationToken) is not { } unit)
-            return true;
+        {
+            // Whoever committed it may have ended before it could.
+            await _spent.DeleteAfterAsync(place, cancellationToken);
+            return new PipelineEvent.LookedUp(place, Found: true);
+        }
+
+        if (await _spent.MissingAsync(place, unit, cancellationToken) is { } collected)
+            return collected;
         _open[unit.Id] = new OpenUnit(place, unit, _context.Memory(_pipeline[place]));
-        return false;
+        return new PipelineEvent.LookedUp(place, Found: false);
+    }
+
+    /// <summary>Whoever else read the activations was first, with this very unit perhaps.</summary>
+    private async Task<PipelineEvent?> CollectedAsync(OpenUnit open, CancellationToken cancellationToken)
+    {
+        if (await _finder.FindAsync(open.Place, cancellationToken) is { } unit)
+            return await _spent.MissingAsync(open.Place, unit, cancellationToken);
+        _open.Remove(open.Unit.Id);
+        return new PipelineEvent.Committed(open.Place);
     }
 
     /// <summary>Commits what is complete, all of a stage in one go.</summary>
@@ -230,6 +240,7 @@ internal sealed partial class PipelineRun
                     var answer = await _context.Checkpoints.CommitAsync(_context.Scope, one.Record, cancellationToken);
                     Fold.Set(one.Open.Place, answer.Record, reused: !answer.Ours);
                     Close(one.Open, answer.Diverged, answer.Record.Metrics, events);
+                    await _spent.DeleteAfterAsync(one.Open.Place, cancellationToken);
                 }
             }
         }
@@ -237,15 +248,8 @@ internal sealed partial class PipelineRun
 
     private void Close(OpenUnit open, bool diverged, UnitMetrics metrics, Queue<PipelineEvent> events)
     {
-        var id = open.Unit.Id;
-        if (diverged)
-            Note("diverged", $"{id}: another attempt had committed different bytes; its result is used. The computation is not deterministic on this machine.");
-        // Every row range of a layer tells of the same dead columns; once is enough.
-        foreach (var rescue in (metrics.Rescues ?? []).Where(_rescues.Add))
-            _events.Add(new JobEvent("rescue", rescue.Layer, $"{rescue.Kind}: {rescue.Detail}"));
-        if (metrics.Reconstruction is { } tuned && open.Unit.Spec is ReconstructSpec { Group: var group })
-            _events.Add(new JobEvent("reconstructed", group.Name, tuned.Reason ?? string.Create(CultureInfo.InvariantCulture, $"loss {tuned.NearestLoss:g4} → {tuned.Loss:g4} in {tuned.Iterations} steps")));
-        _open.Remove(id);
+        _news.Committed(open.Unit, diverged, metrics);
+        _open.Remove(open.Unit.Id);
         events.Enqueue(new PipelineEvent.Committed(open.Place));
     }
 
@@ -261,9 +265,11 @@ internal sealed partial class PipelineRun
 
         if (failure.Damaged is { } damaged)
         {
+            if (BlobNames.RoleOf(damaged.Name) == Roles.Activations && await CollectedAsync(open, cancellationToken) is { } collected)
+                return collected;
             if (Fold.ProducerOf(damaged.Name) is { } producer)
             {
-                Note("damaged", $"'{damaged.Name}' is damaged; {Fold[producer].Id} runs again.");
+                _news.Note("damaged", $"'{damaged.Name}' is damaged; {Fold[producer].Id} runs again.");
                 return new PipelineEvent.Damaged(producer);
             }
 
@@ -286,14 +292,8 @@ internal sealed partial class PipelineRun
     private async Task<PipelineEvent> CountAsync(OpenUnit open, AttemptEnd ended, OutcomeKind kind, Failure failure, CancellationToken cancellationToken)
     {
         var counted = await _failures.CountAsync(open, ended, kind, failure, cancellationToken);
-        Note("retry", $"{open.Unit.Id}: attempt {open.Attempts.Count} failed on '{ended.Worker}' ({failure.Code}): {failure.Message}");
+        _news.Note("retry", $"{open.Unit.Id}: attempt {open.Attempts.Count} failed on '{ended.Worker}' ({failure.Code}): {failure.Message}");
         return counted;
-    }
-
-    private void Note(string kind, string message)
-    {
-        LogIncident(kind, _context.Job.JobId, _context.Job.Tenant, message);
-        _events.Add(new JobEvent(kind, null, message));
     }
 
     private sealed record Completed(OpenUnit Open, CommitRecord Record, string? Trace);

@@ -14,7 +14,8 @@ internal static class EstimateLines
         console.MarkupLineInterpolated($"time     about {Figures.Duration(estimate.Seconds)}: {phases}");
         console.MarkupLineInterpolated(
             $"memory   about {Figures.Bytes(estimate.MemoryBytes)}: process {Figures.Bytes(memory.ProcessBytes)}, cached blobs {Figures.Bytes(memory.CacheBytes)}, {slots} × {Figures.Bytes(memory.SlotBytes)} ({memory.LargestUnit})");
+        var passing = disk.Passing > 0 ? $", and {Figures.Bytes(disk.Passing)} for a while" : "";
         console.MarkupLineInterpolated(
-            $"disk     about {Figures.Bytes(estimate.DiskBytes)}: inputs {Figures.Bytes(disk.Inputs)}, statistics {Figures.Bytes(disk.Statistics)}, other units {Figures.Bytes(disk.Attempts)}, records {Figures.Bytes(disk.Records)}; results {Figures.Bytes(disk.Out)}");
+            $"disk     about {Figures.Bytes(estimate.DiskBytes)}: inputs {Figures.Bytes(disk.Inputs)}, statistics {Figures.Bytes(disk.Statistics)}, other units {Figures.Bytes(disk.Attempts)}, records {Figures.Bytes(disk.Records)}{passing}; results {Figures.Bytes(disk.Out)}");
     }
 }

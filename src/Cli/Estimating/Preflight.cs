@@ -13,10 +13,10 @@ internal sealed record Preflight(JobEstimate Estimate, IReadOnlyList<string> War
     /// <exception cref="InputException">The store's volume has too little room (<c>disk-too-small</c>).</exception>
     public static Preflight Of(JobEstimate estimate, int slots, MachineLimits limits, string? store, Func<long> storedBytes)
     {
-        if (store is not null && limits.FreeDiskBytes(store) is var free && free < estimate.DiskBytes && free + storedBytes() < estimate.DiskBytes)
+        if (store is not null && limits.FreeDiskBytes(store) is var free && free < estimate.MostDiskBytes && free + storedBytes() < estimate.MostDiskBytes)
         {
             throw new InputException(
-                "disk-too-small", "--store", $"The job will write about {Figures.Bytes(estimate.DiskBytes)}, and the volume of '{store}' has {Figures.Bytes(free)} free.",
+                "disk-too-small", "--store", $"The job will write about {Figures.Bytes(estimate.MostDiskBytes)}, and the volume of '{store}' has {Figures.Bytes(free)} free.",
                 "Give a store on a larger volume with --store, or free some space.");
         }
 

@@ -15,6 +15,9 @@ public sealed record JobEstimate
     /// <summary>Bytes that the store grows by.</summary>
     public required long DiskBytes { get; init; }
 
+    /// <summary>The most bytes that it has grown by at any time: activations are deleted once the groups that they were captured for are done.</summary>
+    public long MostDiskBytes => DiskBytes + Disk.Passing;
+
     /// <summary>In the order of the job.</summary>
     public required IReadOnlyList<PhaseEstimate> Phases { get; init; }
 
@@ -45,7 +48,7 @@ public sealed record JobEstimate
 public sealed record PhaseEstimate(string Name, double Seconds, double CpuSeconds, double Cost);
 
 /// <param name="ProcessBytes">Program, libraries, the model and the plan.</param>
-/// <param name="CacheBytes">Blobs kept between units.</param>
+/// <param name="CacheBytes">Blobs kept between units, and files that units map into memory.</param>
 /// <param name="SlotBytes">What the largest unit needs beside them, once for each slot.</param>
 /// <param name="LargestUnit">The unit that needs most.</param>
 public sealed record MemoryEstimate(long ProcessBytes, long CacheBytes, long SlotBytes, string LargestUnit)
@@ -60,4 +63,8 @@ public sealed record MemoryEstimate(long ProcessBytes, long CacheBytes, long Slo
 /// <param name="Attempts">What all other units write: traces, weights, codes, the model.</param>
 /// <param name="Records">Commit records and state.</param>
 /// <param name="Out">The results folder; not part of the store.</param>
-public sealed record DiskEstimate(long Inputs, long Statistics, long Attempts, long Records, long Out);
+public sealed record DiskEstimate(long Inputs, long Statistics, long Attempts, long Records, long Out)
+{
+    /// <summary>The most of what comes and goes while the job runs.</summary>
+    public long Passing { get; init; }
+}

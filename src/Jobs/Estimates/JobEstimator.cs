@@ -54,9 +54,9 @@ public static class JobEstimator
             .. plan.Reconstruction is null ? [] : new[] { Phase("reconstruction", PlanUnits.Pipelines(plan).Where(p => p is ReconstructionPipeline), works, slots, totals, sequential: true) },
             Phase("result", PlanUnits.Pipelines(plan).Where(p => p is ResultPipeline), works, slots, totals, sequential: true),
         ];
-        var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes));
+        var disk = new DiskEstimate(inputs, (long)totals.Statistics, (long)totals.Outputs, (long)(totals.Units * RecordBytes), (long)(totals.Model + ReportBytes)) { Passing = (long)totals.Passing };
         var memory = new MemoryEstimate(
-            request.ProcessBytes, (long)Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Kept), (long)totals.Memory, totals.LargestUnit);
+            request.ProcessBytes, (long)(Math.Min(request.CacheBytes, inputs - plan.Settings.ExternalBytes() + totals.Kept) + totals.Mapped), (long)totals.Memory, totals.LargestUnit);
         return new JobEstimate
         {
             Seconds = phases.Sum(phase => phase.Seconds),
@@ -92,6 +92,7 @@ public static class JobEstimator
                 if (pipeline.Stages[stage] == 0)
                     continue;
                 var work = Stage(pipeline, stage, works, slots, totals);
+                totals.EndStage(Math.Min(slots.Count, pipeline.Stages[stage]));
                 cpu += work.CpuSeconds;
                 busy += work.SlotSeconds;
                 cost += work.Cost;
@@ -150,12 +151,29 @@ public static class JobEstimator
         /// <summary>Bytes that more than one unit reads. A shard's sums are read by their layer's Hessian alone.</summary>
         public double Kept { get; private set; }
 
+        /// <summary>The most that is there for some stages only. A stage writes them, and the next one that does comes when they are gone.</summary>
+        public double Passing { get; private set; }
+
+        /// <summary>The most that the units of a stage map at once.</summary>
+        public double Mapped { get; private set; }
+
         public double Memory { get; private set; }
         public string LargestUnit { get; private set; } = "";
         public double Model { get; private set; }
 
+        private double _passing;
+        private double _mapped;
+
+        /// <param name="atOnce">How many of its units run side by side.</param>
+        public void EndStage(int atOnce)
+        {
+            (Passing, Mapped) = (Math.Max(Passing, _passing), Math.Max(Mapped, atOnce * _mapped));
+            (_passing, _mapped) = (0, 0);
+        }
+
         public void Add(PlannedUnit unit, UnitWork work, int count)
         {
+            (_passing, _mapped) = (_passing + count * work.PassingBytes, Math.Max(_mapped, work.MappedBytes));
             Units += count;
             Statistics += count * work.StatisticsBytes;
             Outputs += count * work.OutputBytes;

@@ -11,6 +11,15 @@ namespace Orchestrator.Jobs.Estimates;
 /// <param name="Blobs">How many blobs it writes.</param>
 internal readonly record struct UnitWork(double Seconds, double MemoryBytes, double StatisticsBytes, double OutputBytes, int Blobs)
 {
+    /// <summary>Bytes that it writes beside those, and that are deleted before the job ends.</summary>
+    public double PassingBytes { get; init; }
+
+    /// <summary>Bytes of files that it maps into memory, once for all that read them.</summary>
+    public double MappedBytes { get; init; }
+
+    /// <summary>Everything that it writes.</summary>
+    public double WrittenBytes => StatisticsBytes + OutputBytes + PassingBytes;
+
     /// <summary>A file and its entry in a folder.</summary>
     private const int FlushesOfBlob = 2;
 
@@ -24,7 +33,7 @@ internal readonly record struct UnitWork(double Seconds, double MemoryBytes, dou
     public double SlotSeconds(MachineSpeed speed)
     {
         var flushes = Blobs == 0 ? 0 : FlushesOfAttempt + FlushesOfBlob * Blobs;
-        return Seconds * speed.Contention + flushes * speed.FlushSeconds + (StatisticsBytes + OutputBytes) / speed.WriteBytes;
+        return Seconds * speed.Contention + flushes * speed.FlushSeconds + WrittenBytes / speed.WriteBytes;
     }
 
     /// <summary>Wall time from a unit's end until the units that need it may start: the coordinator's, no slot's.</summary>
@@ -56,7 +65,7 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     private readonly double _activation = plan.Layers.Max(Activation);
 
     public UnitWork Of(PlannedUnit unit) => Work(unit) is var work && unit.Cost >= 0
-        ? work with { Seconds = work.Seconds + request.UnitSeconds + (work.StatisticsBytes + work.OutputBytes) / _speed.HashBytes }
+        ? work with { Seconds = work.Seconds + request.UnitSeconds + work.WrittenBytes / _speed.HashBytes }
         : work;
 
     private UnitWork Work(PlannedUnit unit) => unit.Spec switch
@@ -199,21 +208,33 @@ internal sealed class UnitWorks(JobPlan plan, EstimateRequest request)
     /// <summary>What enters the group's first layer and leaves its last one, and gradients where they are asked for.</summary>
     private UnitWork Capture(CaptureSpec spec, double cost)
     {
-        var (first, last) = (plan.Layers[spec.Group.Layers[0].Layer.Index], plan.Layers[spec.Group.Layers[^1].Layer.Index]);
-        var sample = Activation(first) - OutputBytes(first) + OutputBytes(last) * (spec.Loss == Recipes.ReconstructionLoss.Mse ? 1 : 2);
+        var sample = CapturedBytes(spec.Group, spec.Loss, spec.Floats == true);
         var memory = 2 * ArenaSlack * spec.Batch * _activation + 6.0 * plan.Settings.Model.Length + spec.Batch * sample;
-        return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, spec.Count * sample, 1);
+        return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, 0, 1) { PassingBytes = spec.Count * sample };
     }
 
-    /// <summary>Weights, their roundings with two moments, read and written in turn, and what a step keeps of its forward pass.</summary>
+    /// <summary>Of one sample: what enters the group's first layer, in the float model too where elements of it are mixed in, what leaves the last one, and its gradients.</summary>
+    private double CapturedBytes(GroupSpec group, Recipes.ReconstructionLoss loss, bool hasFloats)
+    {
+        var (first, last) = (plan.Layers[group.Layers[0].Layer.Index], plan.Layers[group.Layers[^1].Layer.Index]);
+        return (Activation(first) - OutputBytes(first)) * (hasFloats ? 2 : 1) + OutputBytes(last) * (loss == Recipes.ReconstructionLoss.Mse ? 1 : 2);
+    }
+
+    /// <summary>Grids of the weights, steps, states on the way and the losses before and after on all samples. In memory: weights, their roundings with two moments, read and written in turn, and what a step keeps of its forward pass.</summary>
     private UnitWork Reconstruct(ReconstructSpec spec, double cost)
     {
         var layers = spec.Group.Layers.Select(layer => plan.Layers[layer.Layer.Index]).ToList();
+        var isTuned = spec.Phase != ReconstructionPhase.Activations;
         var weights = layers.Sum(layer => (double)layer.Shape.Rows * layer.Shape.Columns);
+        var macs = layers.Sum(layer => (double)layer.Positions * layer.Shape.Rows * layer.Shape.Columns);
         var activations = layers.Sum(layer => Activation(layer) + (double)layer.Positions * layer.Shape.Groups * layer.Shape.Columns * Float);
         var memory = 3.0 * plan.Settings.Model.Length + 10 * weights * Float + ArenaSlack * spec.Parameters.Batch * activations;
-        var written = spec.Phase == ReconstructionPhase.Activations ? 0 : 2 * weights * Float;
-        return new UnitWork(cost / _speed.Forward + 2 * _speed.OpenSeconds, memory, 0, written, spec.Phase == ReconstructionPhase.Activations ? 1 : 4 * layers.Count);
+        var states = StepWork.States(spec.Parameters.Iterations) * (isTuned ? 3 * weights * Float : 0);
+        var seconds = StepWork.Seconds(spec, layers, cost, _speed) + 2 * 2.0 * macs * spec.Samples / _speed.Forward + (isTuned ? weights / _speed.GridWeights : 0) + 4 * _speed.OpenSeconds;
+        return new UnitWork(seconds, memory, 0, states + (isTuned ? 2 * weights * Float : 0), isTuned ? 4 * layers.Count : 1)
+        {
+            MappedBytes = spec.Samples * CapturedBytes(spec.Group, spec.Parameters.Loss, spec.Parameters.Drop is not null && plan.Reconstruction!.Inputs == Recipes.ReconstructionInputs.Quantized),
+        };
     }
 
     /// <summary>A run for each activation, on all samples, and the search over what comes out: about one a layer.</summary>

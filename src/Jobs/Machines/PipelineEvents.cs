@@ -29,6 +29,10 @@ public abstract record PipelineEvent
     /// <param name="Producer">The unit that made it; null where another pipeline made it.</param>
     public sealed record Damaged(UnitPlace? Producer) : PipelineEvent;
 
+    /// <summary>Activations that the unit needs were collected, since what they had been captured for was done.</summary>
+    /// <param name="Producers">The units that captured them.</param>
+    public sealed record Collected(UnitPlace Unit, IReadOnlyList<UnitPlace> Producers) : PipelineEvent;
+
     /// <summary>Workers waited for units when some were offered.</summary>
     public sealed record Wanted(int Workers) : PipelineEvent;
 

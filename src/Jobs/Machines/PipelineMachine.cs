@@ -27,6 +27,7 @@ public static class PipelineMachine
             Advance(state with { Window = Math.Max(state.Window, Math.Min(state.Window + e.Workers, PipelineState.MaxWindow)) }, []),
         // What was committed before a pipeline was given up may be in use, and is made again like anything else.
         PipelineEvent.Damaged e when state.Status is PipelineStatus.Running or PipelineStatus.Finished or PipelineStatus.GivenUp => Repair(state, e.Producer),
+        PipelineEvent.Collected e when IsOpen(state, e.Unit) => Regain(state, e.Producers),
         PipelineEvent.Stopped when state.Status is not PipelineStatus.Stopped =>
             new PipelineStep(Clear(state) with { Status = PipelineStatus.Stopped }, [new PipelineEffect.Withdraw()]),
         _ => new PipelineStep(state, []),
@@ -84,6 +85,16 @@ public static class PipelineMachine
         if (producer is not { } unit)
             return new PipelineStep(back with { Status = PipelineStatus.Waiting }, [new PipelineEffect.Withdraw(), new PipelineEffect.AskForGiven()]);
         return Advance(back with { Status = PipelineStatus.Running }, [new PipelineEffect.Withdraw(), new PipelineEffect.Invalidate(unit)]);
+    }
+
+    /// <summary>Goes back as for a damaged blob, which it is none of: as often as there are units, a store that keeps nothing aside.</summary>
+    private static PipelineStep Regain(PipelineState state, IReadOnlyList<UnitPlace> producers)
+    {
+        if (state.Regained >= state.Stages.Sum())
+            return Repair(state, producers[0]);
+        return Advance(
+            Clear(state) with { Regained = state.Regained + 1, Stage = producers.Min(p => p.Stage) },
+            [new PipelineEffect.Withdraw(), .. producers.Select(p => new PipelineEffect.Invalidate(p))]);
     }
 
     private static PipelineStep GiveUp(PipelineState state, UnitPlace unit, Failure failure) => new(

@@ -62,6 +62,9 @@ public sealed record PipelineState
     /// <summary>How often damaged blobs made it go back.</summary>
     public int Repairs { get; init; }
 
+    /// <summary>How often collected activations made it go back.</summary>
+    public int Regained { get; init; }
+
     public static PipelineState Create(IReadOnlyList<int> stages, RetryPolicy retry) => new() { Stages = [.. stages], Retry = retry };
 }
 

@@ -41,6 +41,9 @@ public interface IUnitPipeline
     /// <summary>A unit's nominal cost, for pipelines whose units are costly to make only to ask for it.</summary>
     public double CostOf(UnitPlace place) => this[place].Cost;
 
+    /// <summary>Units whose activations no other unit of the pipeline reads once this one is committed.</summary>
+    public IEnumerable<UnitPlace> SpentAfter(UnitPlace place) => [];
+
     /// <summary>A unit's id, likewise.</summary>
     public string IdOf(UnitPlace place) => this[place].Id;
 }

@@ -97,6 +97,17 @@ public sealed class ReconstructionPipeline : IUnitPipeline
         ? ReconstructCost(stage.Phase, GroupAt(stage, place.Index))
         : this[place].Cost;
 
+    public IEnumerable<UnitPlace> SpentAfter(UnitPlace place)
+    {
+        var stage = _stages[place.Stage];
+        if (stage.Part != Part.Reconstruct)
+            return [];
+        var group = GroupAt(stage, place.Index);
+        // Where the float model feeds them, one capture serves all phases.
+        var isLast = IsChained || stage.Phase == _reconstruction.Phases.Last(phase => GroupsOf(phase).Contains(group));
+        return isLast ? CapturesOf(stage, group) : [];
+    }
+
     private IEnumerable<Stage> MakeStages()
     {
         var shards = _plan.Settings.CalibrationShards.Count;
@@ -173,10 +184,8 @@ public sealed class ReconstructionPipeline : IUnitPipeline
     private PlannedUnit Reconstruct(Stage stage, int group)
     {
         var settings = _plan.Settings;
-        var capture = PlaceOf(group, Part.Capture, _reconstruction.Inputs == ReconstructionInputs.Unquantized ? _reconstruction.Phases[0] : stage.Phase);
         List<PlannedInput> inputs = [new(Roles.Model, new FromBlob(settings.Model)), new(Roles.Data, new FromBlob(settings.Calibration))];
-        inputs.AddRange(Enumerable.Range(0, settings.CalibrationShards.Count).Select(
-            shard => new PlannedInput(Roles.Activations, new FromUnit(capture with { Index = capture.Index + shard }, Roles.Activations))));
+        inputs.AddRange(CapturesOf(stage, group).Select(capture => new PlannedInput(Roles.Activations, new FromUnit(capture, Roles.Activations))));
         var layers = _groups[group].Layers;
         foreach (var layer in layers.Where(l => stage.Phase == ReconstructionPhase.Activations || IsGiven(l)))
             inputs.AddRange(stage.Phase == ReconstructionPhase.Activations ? [Tuned(layer)] : Given(layer));
@@ -189,6 +198,13 @@ public sealed class ReconstructionPipeline : IUnitPipeline
             Activations = stage.Phase == ReconstructionPhase.Weights ? null : _reconstruction.Activations,
         };
         return new PlannedUnit($"reconstruct/{PhaseName(stage.Phase)}/{group}", UnitKind.Reconstruct, spec, inputs, ReconstructCost(stage.Phase, group));
+    }
+
+    /// <summary>The units whose activations a group is tuned on in a stage, shard by shard.</summary>
+    private IEnumerable<UnitPlace> CapturesOf(Stage stage, int group)
+    {
+        var first = PlaceOf(group, Part.Capture, IsChained ? stage.Phase : _reconstruction.Phases[0]);
+        return Enumerable.Range(0, _plan.Settings.CalibrationShards.Count).Select(shard => first with { Index = first.Index + shard });
     }
 
     private double ReconstructCost(ReconstructionPhase phase, int group)

@@ -26,6 +26,7 @@ internal sealed class Witness(SimulatedWorld world)
     private readonly Dictionary<SimulatedProcess, TimeSpan> _stopped = [];
     private readonly Dictionary<string, TimeSpan> _stoppedTenants = new(StringComparer.Ordinal);
     private long _term;
+    private int _revoked;
 
     /// <summary>Commits that were made, repairs included.</summary>
     public int Commits { get; private set; }
@@ -60,7 +61,7 @@ internal sealed class Witness(SimulatedWorld world)
     /// <summary>What a server claims of a job.</summary>
     public void Claimed(JobView view)
     {
-        if (DamagedBlobs == 0 && view.UnitsDone > _live.Count)
+        if (DamagedBlobs + _revoked == 0 && view.UnitsDone > _live.Count)
             world.Report("status equals the fold of commits", $"{view.UnitsDone} units are told to be done, {_live.Count} are committed");
     }
 
@@ -113,6 +114,9 @@ internal sealed class Witness(SimulatedWorld world)
         CheckRight(process, name);
         if (name.Contains("/ends/", StringComparison.Ordinal))
             world.Report("a run ends once", $"'{name}' was deleted");
+        // Whoever needs them still revokes what stands for them.
+        if (BlobNames.ProducerOf(name) is var (key, epoch) && BlobNames.RoleOf(name) == Roles.Activations)
+            _damagedAttempts.Add(AttemptOf(key, epoch));
         // As it was created: what is stored may be damaged. Segments and later records stand for a log's records.
         if (!_documents.Remove(name, out var document) || document.Kind is not (CommitDocumentKind.Record or CommitDocumentKind.Revocation))
             return;
@@ -123,7 +127,7 @@ internal sealed class Witness(SimulatedWorld world)
     /// <summary>What a job claims while it runs.</summary>
     public void Progressed(JobProgress progress)
     {
-        if (DamagedBlobs == 0 && progress.UnitsDone > _live.Count)
+        if (DamagedBlobs + _revoked == 0 && progress.UnitsDone > _live.Count)
             world.Report("status equals the fold of commits", $"{progress.UnitsDone} units are told to be done, {_live.Count} are committed");
     }
 
@@ -150,6 +154,7 @@ internal sealed class Witness(SimulatedWorld world)
         foreach (var (key, epoch) in document.Revoked)
         {
             // Only the commit that was found damaged may go. Who wrote a record that was stored damaged knows what others never read: it may revoke what does not stand for them, or commit beside it.
+            _revoked++;
             if (!_live.Remove((document.Place, key), out var live) || (epoch == live && _damagedAttempts.Contains(AttemptOf(key, live))) || _disturbed.Contains((document.Place, key)))
                 continue;
             Lost++;
