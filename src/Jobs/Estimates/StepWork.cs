@@ -3,17 +3,20 @@ using Orchestrator.Jobs.Units;
 
 namespace Orchestrator.Jobs.Estimates;
 
-/// <summary>What the training steps of a group take: the one place with figures of how they compare with a forward pass.</summary>
+/// <summary>
+/// What the training steps of a group take: the one place with figures of how they compare with a forward pass. Products run at its rate; the rest is fitted to the
+/// processor time of runs of 100 and 1,000 iterations on the sample networks (infra/docs/results.md), and good to a factor of 2.
+/// </summary>
 internal static class StepWork
 {
     /// <summary>Simple operations on weights a step, beside its products: soft roundings, penalty, their gradients and Adam; a power and an exponential among them count for several.</summary>
     private const double WeightOperations = 60;
 
     /// <summary>The same on elements of activations: what lies between layers, and back.</summary>
-    private const double ActivationOperations = 12;
+    private const double ActivationOperations = 4;
 
     /// <summary>More of them where activations are quantized: rounding, clipping, and gradients of step sizes.</summary>
-    private const double QuantizedOperations = 12;
+    private const double QuantizedOperations = 3;
 
     /// <summary>Of them a second, where they stay in the cache: four-byte elements through the runtime's kernels.</summary>
     private const double Elementwise = 1.2e9;
