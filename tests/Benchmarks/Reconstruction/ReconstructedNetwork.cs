@@ -84,10 +84,12 @@ internal sealed class ReconstructedNetwork(ModelRuntime runtime, string folder, 
     {
         var weighted = setting.Method == "obq" ? Obq() : nearest;
         Say($"{setting.Method}, weights alone: {Accuracy(weighted):0.00} %");
+        Say(Losses(weighted));
         if (setting.ActivationBits is null)
             return;
         FitGrids(weighted);
         Say($"{setting.Method}: {setting}: {Accuracy(Quantized(weighted)):0.00} % after {_whole.Elapsed.TotalSeconds:0} s");
+        Say(Losses(Quantized(weighted)));
     }
 
     private OnnxModel Obq()

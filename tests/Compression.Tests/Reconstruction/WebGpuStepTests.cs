@@ -21,18 +21,20 @@ public sealed class WebGpuStepTests
     private const int Samples = 16;
     private const int Channels = 8;
     private const int Side = 6;
+    private const int Inner = 16;
 
     /// <summary>
     /// Both ends are asserted, since machines differ: with an adapter (SwiftShader will do, infra/docs/results.md) a block is reconstructed on it; without one the runtime
     /// says what is missing.
     /// </summary>
     [Theory]
-    [InlineData(ReconstructionPhase.Weights)]
-    [InlineData(ReconstructionPhase.Joint)]
-    public void On_WebGPU_a_block_has_the_loss_curve_that_it_has_on_the_CPU_or_it_says_what_is_missing(ReconstructionPhase phase)
+    [InlineData(ReconstructionPhase.Weights, false)]
+    [InlineData(ReconstructionPhase.Joint, false)]
+    [InlineData(ReconstructionPhase.Weights, true)]
+    public void On_WebGPU_a_block_has_the_loss_curve_that_it_has_on_the_CPU_or_it_says_what_is_missing(ReconstructionPhase phase, bool isInverted)
     {
         using var environment = new OrtEnvironment(LoggingLevel.Error);
-        var problem = Problem(phase);
+        var problem = Problem(phase, isInverted);
         var cpu = Run(new ModelRuntime(environment), problem);
         Assert.Equal(2, cpu.Curve.Count);
         Assert.NotEqual(cpu.Curve[0].Loss, cpu.Curve[1].Loss);
@@ -65,17 +67,29 @@ public sealed class WebGpuStepTests
     private static ReconstructionResult Run(ModelRuntime runtime, ReconstructionProblem problem) =>
         Reconstructor.Run(runtime, problem, new Images(problem), null, _ => { }, _ => { }, CancellationToken.None);
 
-    /// <summary>Two convolutions and the addition of what enters.</summary>
-    private static ReconstructionProblem Problem(ReconstructionPhase phase)
+    /// <summary>Two convolutions and the addition of what enters; or one with a stride, depthwise, between two pointwise ones.</summary>
+    private static ReconstructionProblem Problem(ReconstructionPhase phase, bool isInverted)
     {
         var random = new Random(2);
         var b = new GraphBuilder(17);
-        string Convolve(string x) => b.Add(
-            "Conv",
-            [x, b.Constant(Tensor.FromFloats("w", [Channels, Channels, 3, 3], [.. Enumerable.Range(0, Channels * Channels * 9).Select(_ => (float)(0.2 * random.NextDouble() - 0.1))]))],
-            NodeAttribute.Ints("pads", 1, 1, 1, 1));
+        string Convolve(string x, long outputs, long inputs, long kernel, params NodeAttribute[] attributes)
+        {
+            var bound = 1.5 / Math.Sqrt(inputs * kernel * kernel);
+            float[] weight = [.. Enumerable.Range(0, (int)(outputs * inputs * kernel * kernel)).Select(_ => (float)(bound * (2 * random.NextDouble() - 1)))];
+            return b.Add("Conv", [x, b.Constant(Tensor.FromFloats("w", [outputs, inputs, kernel, kernel], weight))], attributes);
+        }
+
+        string Activate(string x) => b.Add("Relu", [x]);
+        var padded = NodeAttribute.Ints("pads", 1, 1, 1, 1);
         var x = b.Input("x", ElementType.Float32, -1, Channels, Side, Side);
-        b.Output(b.Add("Relu", [b.Binary("Add", Convolve(b.Add("Relu", [Convolve(x)])), x)]), "y", ElementType.Float32, [-1, Channels, Side, Side]);
+        if (isInverted)
+        {
+            var inner = Activate(Convolve(x, Inner, Channels, 1));
+            var halved = Activate(Convolve(inner, Inner, 1, 3, padded, NodeAttribute.Ints("strides", 2, 2), NodeAttribute.Int("group", Inner)));
+            b.Output(Convolve(halved, Channels, Inner, 1), "y", ElementType.Float32, [-1, Channels, Side / 2, Side / 2]);
+        }
+        else
+            b.Output(Activate(b.Binary("Add", Convolve(Activate(Convolve(x, Channels, Channels, 3, padded)), Channels, Channels, 3, padded), x)), "y", ElementType.Float32, [-1, Channels, Side, Side]);
         var model = ModelPreparation.Prepare(b.Build(), BatchNormMode.Fold);
         var parameters = new ReconstructionParameters { Iterations = 40, Batch = 8, Rate = 1e-2, Seed = 0, Loss = ReconstructionLoss.Mse };
         if (phase != ReconstructionPhase.Activations)
@@ -95,8 +109,6 @@ public sealed class WebGpuStepTests
     /// <summary>Random images and what the block in float makes of them.</summary>
     private sealed class Images : IActivationSource
     {
-        private const int Elements = Channels * Side * Side;
-
         private readonly Dictionary<string, double[]> _values = [];
 
         public Images(ReconstructionProblem problem)
@@ -109,12 +121,12 @@ public sealed class WebGpuStepTests
 
         int IActivationSource.Samples => Samples;
 
-        public int ElementsOf(string value) => Elements;
+        public int ElementsOf(string value) => _values[value].Length / Samples;
 
         public void Read(int sample, string value, Span<float> into)
         {
             for (var i = 0; i < into.Length; i++)
-                into[i] = (float)_values[value][sample * Elements + i];
+                into[i] = (float)_values[value][sample * into.Length + i];
         }
     }
 }
