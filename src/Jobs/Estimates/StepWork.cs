@@ -5,7 +5,7 @@ namespace Orchestrator.Jobs.Estimates;
 
 /// <summary>
 /// What the training steps of a group take: the one place with figures of how they compare with a forward pass. Products run at its rate; the rest is fitted to the
-/// processor time of runs of 100 and 1,000 iterations on the sample networks (infra/docs/results.md), and good to a factor of 2.
+/// processor time of runs on a network of depthwise convolutions and holds on a residual one, too (infra/docs/results.md).
 /// </summary>
 internal static class StepWork
 {
