@@ -153,6 +153,9 @@ public sealed class WorkerApiTests
         while (lease.Unit.Kind != UnitKind.Reconstruct)
         {
             UnitOutput[] outputs = [.. EchoOutputs.Roles(lease.Unit).Select(role => new UnitOutput(role, new BlobRef(BlobNames.Output(lease.OutputPrefix, role), SampleJobs.Digest('1'), 1)))];
+            // Activations that are gone would be captured anew.
+            foreach (var output in outputs)
+                await _store.CreateAsync(output.Blob.Name, new byte[1], CancellationToken.None);
             await client.PostAsync<bool>(Routes.Complete, new Completion("w", lease.Epoch, Outcome.Completed(outputs, EchoOutputs.Metrics(lease.Unit))));
             lease = await LeaseAsync();
         }
